@@ -1,5 +1,6 @@
 """Where objects might be: class-agnostic boxes, ranked best first."""
 
 from proposals.proposals import Proposals
+from proposals.selective_search import selective_search
 
-__all__ = ["Proposals"]
+__all__ = ["Proposals", "selective_search"]

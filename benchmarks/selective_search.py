@@ -1,0 +1,193 @@
+"""Is our selective search faster than OpenCV's, and does it find as much?
+
+    python benchmarks/selective_search.py --images DIR --ground-truth DIR [--limit 15] [--json FILE]
+
+For every photo, in one process and on one thread: seconds of ours and of OpenCV's "fast" (on the same
+picture, resized to the same width), the number of boxes, coverage (ground truth found at IoU >= 0.5) and
+average best overlap (ABO, over all ground-truth boxes; no class means), with all boxes and with the first N.
+Ground truth is a folder of PASCAL-style XML files (ILSVRC DET, VOC), found by the photo's name without its
+ending; objects marked "difficult" count too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numba
+import numpy as np
+
+from proposals import selective_search
+from proposals.search_scale import boxes_at_size, resized, search_size
+
+WIDTH = 500
+FIRST = (100, 500, 1000, 2000)
+SUFFIXES = {".jpeg", ".jpg", ".png"}
+
+
+def ours(superpixel_scale: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda image: selective_search(image, superpixel_scale=superpixel_scale, search_width=WIDTH).boxes
+
+
+def opencv_fast(image: np.ndarray) -> np.ndarray:
+    """OpenCV's boxes in its own order, the same way there and back; at least 20 pixels a side, like ours."""
+    size = (image.shape[0], image.shape[1])
+    searched = search_size(size, WIDTH)
+    search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
+    search.setBaseImage(np.ascontiguousarray(resized(image, searched)[:, :, ::-1]))
+    search.switchToSelectiveSearchFast()
+    x, y, width, height = np.asarray(search.process(), np.int32).reshape(-1, 4).T
+    boxes = np.stack((x, y, x + width - 1, y + height - 1), axis=1)
+    return boxes_at_size(boxes[np.minimum(width, height) >= 20], searched, size)
+
+
+METHODS = {"ours x1": ours(1.0), "ours x2": ours(2.0), "OpenCV fast": opencv_fast}
+
+
+def read_boxes(path: Path) -> np.ndarray:
+    """(M, 4) continuous xyxy from inclusive corners, read by name: their order differs between data sets."""
+    root = ElementTree.parse(path).getroot()
+    base = 1 if (root.findtext("source/database") or "").startswith("The VOC") else 0  # VOC counts pixels from 1
+    boxes = [
+        [float(found.findtext(name, "nan")) for name in ("xmin", "ymin", "xmax", "ymax")]
+        for found in root.findall("object/bndbox")
+    ]
+    return np.array(boxes).reshape(-1, 4) - base + [0, 0, 1, 1]
+
+
+def best_overlaps(truth: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """(M,) each ground-truth box's best IoU; 0 without boxes."""
+    low = np.maximum(truth[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(truth[:, None, 2:], boxes[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    areas = [(b[:, 2:] - b[:, :2]).prod(axis=1) for b in (truth, boxes)]
+    overlaps = shared / (areas[0][:, None] + areas[1][None] - shared)
+    return overlaps.max(axis=1, initial=0)
+
+
+def pair_up(images: Path, ground_truth: Path, limit: int) -> list[tuple[Path, Path]]:
+    """The first photos, by name, that have an annotation with at least one box."""
+    annotations = {path.stem: path for path in sorted(ground_truth.rglob("*.xml"))}
+    photos = sorted(path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES)
+    pairs = ((photo, annotations[photo.stem]) for photo in photos if photo.stem in annotations)
+    found = [pair for pair in pairs if len(read_boxes(pair[1]))][:limit]
+    if not found:
+        raise SystemExit(f"--ground-truth: expected XML files named like the photos of {images}, found none")
+    return found
+
+
+def measure(pairs: list[tuple[Path, Path]], repeats: int) -> dict[str, dict]:
+    """Per method, lists over photos; seconds are the fastest of the repeats, methods taking turns."""
+    rows: dict[str, dict] = {name: {"seconds": [], "boxes": [], "overlaps": {}} for name in METHODS}
+    warm_up = read_image(pairs[0][0])
+    for method in METHODS.values():
+        method(warm_up)
+    for photo, annotation in pairs:
+        image, truth = read_image(photo), read_boxes(annotation)
+        seconds: dict[str, list[float]] = {name: [] for name in METHODS}
+        for _ in range(repeats):
+            for name, method in METHODS.items():
+                start = time.perf_counter()
+                boxes = method(image)
+                seconds[name].append(time.perf_counter() - start)
+                rows[name]["last"] = boxes
+        for name, row in rows.items():
+            boxes = row.pop("last")
+            row["seconds"].append(min(seconds[name]))
+            row["boxes"].append(len(boxes))
+            for first in (*FIRST, None):
+                key = str(first or "all")
+                row["overlaps"].setdefault(key, []).extend(best_overlaps(truth, boxes[:first]).tolist())
+    return rows
+
+
+def read_image(path: Path) -> np.ndarray:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SystemExit(f"--images: cannot read {path}")
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def summary(rows: dict[str, dict]) -> dict[str, dict]:
+    reference = np.array(rows["OpenCV fast"]["seconds"])
+    results = {}
+    for name, row in rows.items():
+        overlaps = {key: np.array(values) for key, values in row["overlaps"].items()}
+        results[name] = {
+            "seconds": quartiles(row["seconds"]),
+            "times_faster_than_opencv": quartiles(reference / np.array(row["seconds"])),
+            "mean_boxes": float(np.mean(row["boxes"])),
+            "coverage": {key: float(np.mean(values >= 0.5)) for key, values in overlaps.items()},
+            "ABO": {key: float(np.mean(values)) for key, values in overlaps.items()},
+        }
+    return results
+
+
+def quartiles(values: list[float] | np.ndarray) -> list[float]:
+    return [float(value) for value in np.percentile(values, (25, 50, 75))]
+
+
+def print_tables(results: dict[str, dict]) -> None:
+    print(f"{'':12} {'seconds: median (quartiles)':>28} {'times OpenCV':>22} {'boxes':>6}")
+    for name, row in results.items():
+        low, middle, high = row["seconds"]
+        slow, ratio, fast = row["times_faster_than_opencv"]
+        seconds, times = f"{middle:.3f} ({low:.3f}-{high:.3f})", f"{ratio:.2f} ({slow:.2f}-{fast:.2f})"
+        print(f"{name:12} {seconds:>28} {times:>22} {row['mean_boxes']:>6.0f}")
+    keys = list(next(iter(results.values()))["ABO"])
+    print(f"\n{'coverage/ABO':12}" + "".join(f"{'N = ' + key:>14}" for key in keys))
+    for name, row in results.items():
+        cells = [f"{row['coverage'][key]:.3f}/{row['ABO'][key]:.3f}" for key in keys]
+        print(f"{name:12}" + "".join(f"{cell:>14}" for cell in cells))
+
+
+def versions() -> dict[str, object]:
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "commit": commit.stdout.strip() or None,
+        "device": cpu_name(),
+        "threads": 1,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, required=True, help="folder of photos, searched recursively")
+    parser.add_argument("--ground-truth", type=Path, required=True, help="folder of XML files, recursively")
+    parser.add_argument("--limit", type=int, default=15, help="number of photos")
+    parser.add_argument("--repeats", type=int, default=3, help="runs per photo; the fastest counts")
+    parser.add_argument("--json", type=Path, help="file to write the results to")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    pairs = pair_up(arguments.images, arguments.ground_truth, arguments.limit)
+    rows = measure(pairs, arguments.repeats)
+    results = summary(rows)
+    photos, objects = len(pairs), len(rows["OpenCV fast"]["overlaps"]["all"])
+    print(f"{photos} photos, {objects} objects, one thread, width {WIDTH}\n")
+    print_tables(results)
+    if arguments.json:
+        report = {"command": sys.argv, "photos": photos, "objects": objects, **versions(), "results": results}
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

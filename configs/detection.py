@@ -1,0 +1,82 @@
+"""What `detect` runs: every setting of a detection run, with its unit and the paper's value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
+    from detect.detector import Detector
+
+
+@dataclass(frozen=True)
+class ProposalConfig:
+    """How boxes are proposed; None takes what the model file says."""
+
+    mode: str | None = None
+    superpixel_scale: float | None = None  # GoogLeNet: 2; the authors of selective search: 1
+    limit: int | None = None  # boxes an image, best first
+    seed: int = 0  # of the ranking
+
+
+@dataclass(frozen=True)
+class DetectionConfig:
+    """A detection run; the command line's flags have the same names.
+
+    Attributes:
+        model: name or file.
+        device: auto, cpu, cuda.
+        precision: auto, fp32, bf16.
+        regions: warp (R-CNN).
+        min_score: in [0, 1].
+        nms_iou: R-CNN on ILSVRC: 0.3.
+        max_detections: per image.
+        batch_size: regions a pass; None: 16 on a CPU, 512 on a GPU.
+        workers: threads that decode and propose; None: one on a CPU, all cores but one beside a GPU.
+    """
+
+    model: str = "bvlc_googlenet"
+    device: str = "auto"
+    precision: str = "auto"
+    regions: str = "warp"
+    min_score: float = 0.1
+    nms_iou: float = 0.3
+    max_detections: int = 100
+    batch_size: int | None = None
+    workers: int | None = None
+    proposals: ProposalConfig = field(default_factory=ProposalConfig)
+
+    def __post_init__(self) -> None:
+        if self.regions != "warp":
+            raise ValueError(f"--regions: expected warp (shared regions are not built yet), got {self.regions!r}")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"--workers: expected at least 1, got {self.workers}")
+
+
+def build_detector(config: DetectionConfig) -> Detector:
+    """The detector that a configuration describes.
+
+    Raises:
+        ValueError, ModelFileError, DownloadError: one sentence that says what to do.
+    """
+    from detect.detector import Detector, DetectorSettings
+
+    chosen = {
+        name: value
+        for name in ("mode", "superpixel_scale", "limit")
+        if (value := getattr(config.proposals, name)) is not None
+    }
+    settings = DetectorSettings(
+        min_score=config.min_score,
+        nms_iou=config.nms_iou,
+        max_detections=config.max_detections,
+        batch_size=config.batch_size,
+    )
+    return Detector.load(
+        config.model,
+        device=config.device,
+        precision=config.precision,
+        settings=settings,
+        proposals=chosen,
+        seed=config.proposals.seed,
+    )

@@ -1,0 +1,108 @@
+"""One JSON object per image: the lines of `detections.jsonl`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from detect.class_tables import DetectionClass, ilsvrc_detection_classes
+from detect.detections import Detections
+
+Record = dict[str, Any]
+
+
+def detection_record(
+    name: str,
+    size: tuple[int, int],
+    detections: Detections,
+    classes: Sequence[DetectionClass],
+    *,
+    num_proposals: int,
+    seconds: dict[str, float],
+) -> Record:
+    """The record of an image that was searched.
+
+    Boxes are rounded to 1/100 pixel and scores to seven significant digits, all that a float32 holds. `det_id` is
+    null for a class that is not one of the 200 ILSVRC detection classes.
+
+    Args:
+        name: relative path that the run knows the image by.
+        size: (height, width).
+        classes: in label order.
+    """
+    det_ids = {c.wnid: index + 1 for index, c in enumerate(ilsvrc_detection_classes())}
+    found = []
+    for box, score, label in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True
+    ):
+        found.append(
+            {
+                "label": label,
+                "det_id": det_ids.get(classes[label].wnid),
+                "wnid": classes[label].wnid,
+                "name": classes[label].name,
+                "score": float(f"{score:.7g}"),
+                "box": [round(edge, 2) for edge in box],
+            }
+        )
+    return {
+        "image": name,
+        "width": size[1],
+        "height": size[0],
+        "detections": found,
+        "num_proposals": num_proposals,
+        "seconds": {stage: round(value, 4) for stage, value in seconds.items()},
+    }
+
+
+def error_record(name: str, error: str) -> Record:
+    """The record of an image that could not be searched, with the reason."""
+    return {"image": name, "error": error}
+
+
+def encode_record(record: Record) -> bytes:
+    """One line, ASCII: names with newlines or bytes that are not UTF-8 come back as they were."""
+    return json.dumps(record).encode("ascii") + b"\n"
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Records of a `detections.jsonl`, in order.
+
+    Raises:
+        ValueError: naming file and line, if a line is not a record.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            record = _parse(line)
+            if record is None:
+                raise ValueError(f"{path}, line {number}: expected a detection record, got {line[:60]!r}")
+            yield record
+
+
+def whole_records(path: Path) -> tuple[list[str], int]:
+    """Names of the records before the first damaged or unfinished line, and how many bytes they take.
+
+    A process killed while it wrote leaves at most one such line, the last.
+    """
+    names: list[str] = []
+    length = 0
+    with path.open("rb") as file:
+        for line in file:
+            record = _parse(line)
+            if record is None:
+                break
+            names.append(record["image"])
+            length += len(line)
+    return names, length
+
+
+def _parse(line: bytes) -> Record | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and "image" in record else None

@@ -1,0 +1,196 @@
+"""R-CNN in one class: propose, warp, classify, suppress."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from detect.detections import Detections
+from detect.model_file import load_model
+from detect.model_info import ModelInfo, ProposalSetting
+from detect.model_zoo import find_model_file
+from detect.region_batches import Batch, plan_batches
+from detect.region_classifier import RegionClassifier
+from detect.region_warp import RegionWarper, WarpSettings
+from detect.suppression import suppress
+from proposals import Proposals, selective_search
+
+Proposer = Callable[[NDArray[np.uint8]], Proposals]
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """What comes after the network.
+
+    Attributes:
+        min_score: detections below it are dropped.
+        nms_iou: overlap above which the worse of two detections of a class goes (R-CNN on ILSVRC: 0.3).
+        max_detections: kept per image, best first, all classes together.
+        batch_size: regions in one pass of the network; None: 16 on a CPU (what fits its caches), 512 on a GPU.
+    """
+
+    min_score: float = 0.1
+    nms_iou: float = 0.3
+    max_detections: int = 100
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("min_score", self.min_score), ("nms_iou", self.nms_iou)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name}: expected a number in [0, 1], got {value}")
+        if self.max_detections < 1:
+            raise ValueError(f"max_detections: expected at least 1, got {self.max_detections}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"batch_size: expected at least 1, got {self.batch_size}")
+
+
+class Detector:
+    """Finds objects in images.
+
+    Args:
+        classifier: regions → probabilities.
+        proposer: image → proposals.
+        settings: thresholds and batch size.
+    """
+
+    def __init__(
+        self, *, classifier: RegionClassifier, proposer: Proposer, settings: DetectorSettings | None = None
+    ) -> None:
+        self.classifier = classifier
+        self.proposer = proposer
+        self.settings = settings or DetectorSettings()
+        default = 512 if classifier.device.type == "cuda" else 16
+        self.batch_size = self.settings.batch_size or default
+        self.warp = WarpSettings(context=classifier.info.context)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        settings: DetectorSettings | None = None,
+        proposals: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> Detector:
+        """A detector from a model's name (fetched if it is not here) or file.
+
+        Args:
+            proposals: fields of `ProposalSetting` to use instead of what the model file says.
+        Raises:
+            ModelFileError, DownloadError, ValueError: one sentence that says what to do.
+        """
+        loaded = load_model(find_model_file(str(model)))
+        classifier = RegionClassifier(loaded, device=device, precision=precision)
+        setting = dataclasses.replace(loaded.info.proposals, **(proposals or {}))
+        return cls(classifier=classifier, proposer=build_proposer(setting, seed=seed), settings=settings)
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model's description; `info.classes[label]` is a detection's class."""
+        return self.classifier.info
+
+    def __call__(self, image: NDArray[np.uint8]) -> Detections:
+        """Objects in one uint8 RGB (H, W, 3) image, best first.
+
+        Raises:
+            ValueError: if the image is of another type or shape.
+        """
+        return next(iter(self.detect([(image, self.proposer(image).boxes)]))).detections
+
+    def detect(self, images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]]) -> Iterator[Classified]:
+        """Classify the given boxes of images, regions of several images sharing a batch.
+
+        Args:
+            images: image and its proposals (N, 4), read as they are needed; N may be 0.
+        Yields:
+            Each image's detections in the given order, as soon as its last batch is through,
+            and the seconds they took.
+        """
+        open_images: dict[int, _OpenImage] = {}
+
+        def opened() -> Iterator[tuple[int, int]]:
+            for index, (image, boxes) in enumerate(images):
+                warper = RegionWarper(image, self.info.input, settings=self.warp, device=self.classifier.device)
+                open_images[index] = _OpenImage(warper, boxes, [])
+                yield index, len(boxes)
+
+        for batch in plan_batches(opened(), self.batch_size):
+            self._classify_batch(batch, open_images)
+            for index in batch.finished:
+                yield self._finish(open_images.pop(index))
+
+    def _classify_batch(self, batch: Batch, images: dict[int, _OpenImage]) -> None:
+        """Warp and classify the regions of one batch; each image gets the probabilities of its own."""
+        if not batch.pieces:
+            return
+        started = time.perf_counter()
+        regions = [images[p.image].warper.regions(images[p.image].boxes[p.start : p.stop]) for p in batch.pieces]
+        probs = self.classifier(regions[0] if len(regions) == 1 else torch.cat(regions))
+        for piece, part in zip(batch.pieces, torch.split(probs, [len(r) for r in regions]), strict=True):
+            images[piece.image].probs.append(part)
+        seconds_a_region = (time.perf_counter() - started) / len(probs)
+        for piece in batch.pieces:
+            images[piece.image].seconds += seconds_a_region * (piece.stop - piece.start)
+
+    def _finish(self, image: _OpenImage) -> Classified:
+        started = time.perf_counter()
+        device = self.classifier.device
+        boxes = torch.from_numpy(np.ascontiguousarray(image.boxes)).to(device)
+        probs = torch.cat(image.probs) if image.probs else torch.zeros(0, len(self.info.classes), device=device)
+        settings = self.settings
+        detections = suppress(
+            boxes,
+            probs,
+            min_score=settings.min_score,
+            nms_iou=settings.nms_iou,
+            max_detections=settings.max_detections,
+        )
+        return Classified(detections, image.seconds + time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Classified:
+    """One image's detections and the time that warping, classifying and suppressing its regions took.
+
+    On a GPU the work is asynchronous, and the time is where the host waited for it.
+    """
+
+    detections: Detections
+    seconds: float
+
+
+@dataclass
+class _OpenImage:
+    """An image whose regions are not all classified yet."""
+
+    warper: RegionWarper
+    boxes: NDArray[np.float32]
+    probs: list[Tensor]
+    seconds: float = 0.0
+
+
+def build_proposer(setting: ProposalSetting, *, seed: int = 0) -> Proposer:
+    """Image → its best proposals, as the setting says.
+
+    Raises:
+        ValueError: if the method is unknown.
+    """
+    if setting.method != "selective_search":
+        raise ValueError(f"proposals.method: expected selective_search, got {setting.method!r}")
+
+    def propose(image: NDArray[np.uint8]) -> Proposals:
+        found = selective_search(image, setting.mode, superpixel_scale=setting.superpixel_scale, seed=seed)
+        return found.best(setting.limit)
+
+    return propose

@@ -1,0 +1,118 @@
+"""GoogLeNet as published: 22 layers with parameters, nine Inception modules, LRN, two auxiliary classifiers."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from detect.inception import AuxiliaryClassifier, Inception, InceptionWidths
+from detect.local_response_norm import LocalResponseNorm
+
+# GoogLeNet, Table 1: #1×1, #3×3 reduce, #3×3, #5×5 reduce, #5×5, pool proj.
+TABLE_1 = {
+    "3a": InceptionWidths(64, 96, 128, 16, 32, 32),
+    "3b": InceptionWidths(128, 128, 192, 32, 96, 64),
+    "4a": InceptionWidths(192, 96, 208, 16, 48, 64),
+    "4b": InceptionWidths(160, 112, 224, 24, 64, 64),
+    "4c": InceptionWidths(128, 128, 256, 24, 64, 64),
+    "4d": InceptionWidths(112, 144, 288, 32, 64, 64),
+    "4e": InceptionWidths(256, 160, 320, 32, 128, 128),
+    "5a": InceptionWidths(256, 160, 320, 32, 128, 128),
+    "5b": InceptionWidths(384, 192, 384, 48, 128, 128),
+}
+STEM_CHANNELS = 192
+FEATURES = TABLE_1["5b"].output  # 1024
+
+
+class GoogLeNet(nn.Module):
+    """The network of GoogLeNet's Table 1, split where a detector needs it.
+
+    `stem_to_4e` and `tail` are the two halves; `classifier` is the linear layer on the tail's 1024 numbers;
+    `forward` is all three. Images are normalised beforehand (see `InputFormat`). Pools round up
+    (Caffe's ceil mode), LRN is Caffe's. Biases start at 0.2, as in the BVLC replication.
+
+    Args:
+        num_classes: outputs of the classifier and of the auxiliary ones.
+        auxiliary: build the two auxiliary classifiers, for training.
+    """
+
+    def __init__(self, num_classes: int = 1000, *, auxiliary: bool = False) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
+        self.conv2_reduce = nn.Conv2d(64, 64, 1)
+        self.conv2 = nn.Conv2d(64, STEM_CHANNELS, 3, padding=1)
+        self.norm = LocalResponseNorm()
+        channels = STEM_CHANNELS
+        for name, widths in TABLE_1.items():
+            self.add_module(f"inception_{name}", Inception(channels, widths))
+            channels = widths.output
+        self.dropout = nn.Dropout(0.4)
+        self.classifier = nn.Linear(FEATURES, num_classes)
+        self.auxiliary_4a = AuxiliaryClassifier(TABLE_1["4a"].output, num_classes) if auxiliary else None
+        self.auxiliary_4d = AuxiliaryClassifier(TABLE_1["4d"].output, num_classes) if auxiliary else None
+        self.apply(_initialise)
+
+    def inception(self, name: str) -> Inception:
+        """The module called `name` in Table 1, "3a" … "5b"."""
+        module = self.get_submodule(f"inception_{name}")
+        assert isinstance(module, Inception)
+        return module
+
+    def stem_to_3b(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) normalised images → (N, 480, ⌈H/8⌉, ⌈W/8⌉)."""
+        x = _pool(F.relu(self.conv1(images), inplace=True))
+        x = self.norm(x)
+        x = F.relu(self.conv2_reduce(x), inplace=True)
+        x = self.norm(F.relu(self.conv2(x), inplace=True))
+        return self._modules_in_turn(_pool(x), "3a", "3b")
+
+    def stem_to_4e(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) normalised images → (N, 832, ⌈H/16⌉, ⌈W/16⌉), stride 16."""
+        return self._modules_in_turn(_pool(self.stem_to_3b(images)), "4a", "4b", "4c", "4d", "4e")
+
+    def tail(self, features: Tensor) -> Tensor:
+        """(N, 832, 14, 14) from `stem_to_4e` (other sizes work) → float32 (N, 1024).
+
+        pool4, 5a, 5b, average pool; the average and what follows are float32 also in a bfloat16 network.
+        """
+        return self._modules_in_turn(_pool(features), "5a", "5b").mean(dim=(2, 3), dtype=torch.float32)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, 224, 224) normalised images → logits (N, num_classes)."""
+        logits: Tensor = self.classifier(self.dropout(self.tail(self.stem_to_4e(images))))
+        return logits
+
+    def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the classifier and of the auxiliary classifiers on 4a and 4d, each (N, num_classes).
+
+        Raises:
+            RuntimeError: if the network was built without auxiliary classifiers.
+        """
+        if self.auxiliary_4a is None or self.auxiliary_4d is None:
+            raise RuntimeError("auxiliary classifiers: expected GoogLeNet(auxiliary=True), got one without them")
+        map_4a = self._modules_in_turn(_pool(self.stem_to_3b(images)), "4a")
+        map_4d = self._modules_in_turn(map_4a, "4b", "4c", "4d")
+        features = self.tail(self._modules_in_turn(map_4d, "4e"))
+        logits = self.classifier(self.dropout(features))
+        return logits, self.auxiliary_4a(map_4a), self.auxiliary_4d(map_4d)
+
+    def _modules_in_turn(self, features: Tensor, *names: str) -> Tensor:
+        for name in names:
+            features = self.inception(name)(features)
+        return features
+
+
+def _pool(features: Tensor) -> Tensor:
+    """GoogLeNet's 3×3 max pooling with stride 2, sizes rounded up as in Caffe."""
+    return F.max_pool2d(features, 3, stride=2, ceil_mode=True)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Xavier weights, biases 0.2 (0 in the classifiers): the BVLC replication's recipe."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        assert module.bias is not None
+        nn.init.constant_(module.bias, 0.2)
+    if isinstance(module, GoogLeNet | AuxiliaryClassifier):  # visited after its children
+        nn.init.zeros_(module.classifier.bias)

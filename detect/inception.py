@@ -1,0 +1,76 @@
+"""The Inception module of GoogLeNet, and the auxiliary classifier that hangs on it in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class InceptionWidths:
+    """Output channels of one module: a row of GoogLeNet's Table 1, in the table's order."""
+
+    conv1x1: int
+    reduce3x3: int
+    conv3x3: int
+    reduce5x5: int
+    conv5x5: int
+    pool_proj: int
+
+    @property
+    def output(self) -> int:
+        """Channels of the four branches side by side."""
+        return self.conv1x1 + self.conv3x3 + self.conv5x5 + self.pool_proj
+
+
+class Inception(nn.Module):
+    """Four parallel branches whose outputs are concatenated (GoogLeNet, figure 2b).
+
+    1×1; 1×1 then 3×3; 1×1 then 5×5; 3×3 max pooling then 1×1. Every convolution is followed by a ReLU and
+    every branch keeps the height and width.
+    """
+
+    def __init__(self, in_channels: int, widths: InceptionWidths) -> None:
+        super().__init__()
+        self.conv1x1 = nn.Conv2d(in_channels, widths.conv1x1, 1)
+        self.reduce3x3 = nn.Conv2d(in_channels, widths.reduce3x3, 1)
+        self.conv3x3 = nn.Conv2d(widths.reduce3x3, widths.conv3x3, 3, padding=1)
+        self.reduce5x5 = nn.Conv2d(in_channels, widths.reduce5x5, 1)
+        self.conv5x5 = nn.Conv2d(widths.reduce5x5, widths.conv5x5, 5, padding=2)
+        self.pool_proj = nn.Conv2d(in_channels, widths.pool_proj, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, widths.output, H, W)."""
+        pooled = F.max_pool2d(features, 3, stride=1, padding=1)
+        branches = [
+            self.conv1x1(features),
+            self.conv3x3(F.relu(self.reduce3x3(features), inplace=True)),
+            self.conv5x5(F.relu(self.reduce5x5(features), inplace=True)),
+            self.pool_proj(pooled),
+        ]
+        return F.relu(torch.cat(branches, dim=1), inplace=True)
+
+
+class AuxiliaryClassifier(nn.Module):
+    """The side classifier on 4a and 4d; its loss counts 0.3 in training, and it is dropped afterwards.
+
+    5×5 average pooling with stride 3, 1×1 convolution to 128, fully connected 1024, dropout 70 %, classes
+    (GoogLeNet, section 5). It expects the 14×14 map of a 224×224 image.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 128, 1)
+        self.fc = nn.Linear(128 * 4 * 4, 1024)
+        self.dropout = nn.Dropout(0.7)
+        self.classifier = nn.Linear(1024, num_classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, 14, 14) → logits (N, num_classes)."""
+        pooled = F.avg_pool2d(features, 5, stride=3)
+        hidden = F.relu(self.fc(F.relu(self.conv(pooled)).flatten(1)))
+        logits: Tensor = self.classifier(self.dropout(hidden))
+        return logits

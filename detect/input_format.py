@@ -1,0 +1,44 @@
+"""What a network wants to see: channel order, mean and scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """Normalisation of pixels: (pixel − mean) · scale, channels in `order`.
+
+    Attributes:
+        order: channel order that the first convolution was trained on.
+        mean: of each channel, 0 … 255, in that order; what fills the outside of an image.
+        scale: of each channel, in that order.
+    """
+
+    order: Literal["rgb", "bgr"]
+    mean: tuple[float, float, float]
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.order not in ("rgb", "bgr"):
+            raise ValueError(f"order: expected rgb or bgr, got {self.order!r}")
+        for name, values in (("mean", self.mean), ("scale", self.scale)):
+            if len(values) != 3:
+                raise ValueError(f"{name}: expected three numbers, got {values!r}")
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) RGB, 0 … 255, any type → new float32 (N, 3, H, W) in the network's order and range."""
+        channels = images.flip(1) if self.order == "bgr" else images
+        mean = torch.tensor(self.mean, device=images.device).view(1, 3, 1, 1)
+        scale = torch.tensor(self.scale, device=images.device).view(1, 3, 1, 1)
+        return ((channels.float() - mean) * scale).contiguous()
+
+
+BVLC_INPUT = InputFormat("bgr", (104.0, 117.0, 123.0))
+# torchvision trained with ImageNet's mean and deviation and then, inside the network (`transform_input`), undid them
+# to get pixel / 127.5 − 1. Feeding that directly is the same function without the trap.
+TORCHVISION_INPUT = InputFormat("rgb", (127.5, 127.5, 127.5), (1 / 127.5, 1 / 127.5, 1 / 127.5))

@@ -1,0 +1,182 @@
+"""Reading and writing models: our own `.safetensors`, BVLC's files, torchvision's checkpoint. Nothing is executed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from detect.caffe_layers import googlenet_state_from_caffe, looks_like_bvlc
+from detect.caffemodel import read_caffemodel
+from detect.class_tables import ilsvrc_detection_classes
+from detect.googlenet import GoogLeNet
+from detect.googlenet_bn import GoogLeNetBN, googlenet_bn_state_from_torchvision
+from detect.input_format import BVLC_INPUT, TORCHVISION_INPUT
+from detect.model_info import ModelInfo, Provenance
+
+Network = GoogLeNet | GoogLeNetBN
+
+HEADER = "googlenet_rcnn"
+
+
+class ModelFileError(ValueError):
+    """One sentence: which file, what was expected, what came."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with what its file says about it.
+
+    Attributes:
+        network: float32, in evaluation mode, on the CPU.
+        sha256: of the file, to tell one model from another.
+    """
+
+    info: ModelInfo
+    network: Network
+    sha256: str
+
+
+def build_network(info: ModelInfo) -> Network:
+    """An untrained network of the described architecture, without auxiliary classifiers."""
+    return GoogLeNet(info.num_outputs) if info.architecture == "googlenet" else GoogLeNetBN(info.num_outputs)
+
+
+def load_model(path: Path) -> Model:
+    """Read any model file that we know: told by its ending and its parameters' names.
+
+    `.safetensors` (ours, or BVLC's layers under their Caffe names), `.caffemodel` (BVLC's), `.pth` (torchvision's
+    GoogLeNet, read with `weights_only`). Files that hold a bare classification network become zero-shot detectors.
+
+    Raises:
+        ModelFileError: if the file is missing, damaged, of another kind, or does not fit its description.
+    """
+    info, state = read_model_file(path)
+    network = build_network(info)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise ModelFileError(f"{path}: weights do not fit {info.architecture}: {reason}") from error
+    return Model(info, network.eval(), file_sha256(path))
+
+
+def read_model_file(path: Path) -> tuple[ModelInfo, dict[str, Tensor]]:
+    """Description and float32 state dict of a model file; see `load_model`."""
+    readers = {".safetensors": _read_safetensors, ".caffemodel": _read_bvlc, ".pth": _read_torchvision}
+    reader = readers.get(path.suffix)
+    if reader is None:
+        raise ModelFileError(
+            f"{path}: expected a model ending in {', '.join(readers)}, got {path.suffix or 'no ending'}"
+        )
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such model file")
+    try:
+        return reader(path)
+    except ModelFileError:
+        raise
+    except (ValueError, OSError) as error:
+        text = str(error)
+        raise ModelFileError(text if str(path) in text else f"{path}: {text}") from error
+
+
+def save_model(path: Path, info: ModelInfo, state: Mapping[str, Tensor], *, dtype: torch.dtype = torch.float32) -> None:
+    """Write a model file whole: under another name, then renamed. Same input, same bytes.
+
+    Args:
+        state: state dict of the network; auxiliary classifiers are left out.
+        dtype: of the stored weights; float16 halves the file.
+    """
+    tensors = {
+        name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in state.items()
+        if not name.startswith("auxiliary")
+    }
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(save(tensors, metadata={HEADER: info.to_json()}))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal digest of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_safetensors(path: Path) -> tuple[ModelInfo, dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(HEADER)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelFileError(f"{path}: not a whole safetensors file ({error})") from error
+    if header is not None:
+        return ModelInfo.from_json(header), {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    if looks_like_bvlc(state):
+        return bvlc_info(), googlenet_state_from_caffe(state, source=str(path))
+    raise ModelFileError(f"{path}: expected a model of googlenet-rcnn or BVLC's layers, got other parameters")
+
+
+def _read_bvlc(path: Path) -> tuple[ModelInfo, dict[str, Tensor]]:
+    layers: dict[str, Tensor] = {}
+    for name, blobs in read_caffemodel(path).items():
+        for kind, blob in zip(("weight", "bias"), blobs, strict=False):
+            layers[f"{name}.{kind}"] = torch.from_numpy(blob.copy())
+    state = googlenet_state_from_caffe(layers, source=str(path))
+    return bvlc_info(), {name: tensor for name, tensor in state.items() if not name.startswith("auxiliary")}
+
+
+def _read_torchvision(path: Path) -> tuple[ModelInfo, dict[str, Tensor]]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        raise ModelFileError(f"{path}: not a whole checkpoint of plain tensors") from error
+    if not isinstance(state, dict):
+        raise ModelFileError(f"{path}: expected a state dict, got {type(state).__name__}")
+    return torchvision_info(), googlenet_bn_state_from_torchvision(state, source=str(path))
+
+
+def bvlc_info() -> ModelInfo:
+    """BVLC's GoogLeNet as a zero-shot detector of the 200 ILSVRC detection classes."""
+    return ModelInfo(
+        name="bvlc_googlenet",
+        architecture="googlenet",
+        num_outputs=1000,
+        input=BVLC_INPUT,
+        classes=ilsvrc_detection_classes(),
+        provenance=Provenance(
+            source="BVLC GoogLeNet, Caffe model zoo (bvlc_googlenet.caffemodel)",
+            data="ILSVRC 2012 classification, 1.2 million training images",
+            licence="unrestricted use",
+        ),
+    )
+
+
+def torchvision_info() -> ModelInfo:
+    """torchvision's GoogLeNet as a zero-shot detector of the 200 ILSVRC detection classes."""
+    return ModelInfo(
+        name="googlenet_bn_imagenet",
+        architecture="googlenet_bn",
+        num_outputs=1000,
+        input=TORCHVISION_INPUT,
+        classes=ilsvrc_detection_classes(),
+        provenance=Provenance(
+            source="torchvision GoogLeNet_Weights.IMAGENET1K_V1, ported from TensorFlow",
+            data="ILSVRC 2012 classification",
+            licence="BSD-3-Clause (torchvision)",
+        ),
+    )

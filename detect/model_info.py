@@ -1,0 +1,124 @@
+"""What a model file says about itself: everything `detect` needs besides the weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from detect.class_tables import DetectionClass
+from detect.input_format import InputFormat
+
+FORMAT_VERSION = 1
+ARCHITECTURES = ("googlenet", "googlenet_bn")
+HEADS = ("zero_shot",)
+
+
+@dataclass(frozen=True)
+class ProposalSetting:
+    """Which boxes the model was made for; `detect` uses these unless told otherwise."""
+
+    method: str = "selective_search"
+    mode: str = "fast"
+    superpixel_scale: float = 2.0  # GoogLeNet, section 8: superpixels enlarged by 2
+    limit: int | None = None  # boxes an image, best first; None: all
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the weights came from."""
+
+    source: str
+    data: str
+    licence: str
+    config: str = ""
+    commit: str = ""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The header of a model file.
+
+    Attributes:
+        name: for people and `run.json`.
+        architecture: "googlenet" (as published) or "googlenet_bn" (torchvision's form).
+        num_outputs: outputs of the network's classifier.
+        input: channel order, mean and scale.
+        classes: the K classes it detects, in label order.
+        head: how outputs become the probabilities of these classes: "zero_shot".
+        temperature: of the head's softmax.
+        regions: the ways of reading regions that it was trained for, best first.
+        context: pixels of context around a region, of 224.
+        box_regression: "none".
+    """
+
+    name: str
+    architecture: str
+    num_outputs: int
+    input: InputFormat
+    classes: tuple[DetectionClass, ...]
+    provenance: Provenance
+    head: str = "zero_shot"
+    temperature: float = 1.0
+    regions: tuple[str, ...] = ("warp",)
+    context: int = 16
+    box_regression: str = "none"
+    proposals: ProposalSetting = field(default_factory=ProposalSetting)
+
+    def __post_init__(self) -> None:
+        _check_choice("architecture", self.architecture, ARCHITECTURES)
+        _check_choice("head", self.head, HEADS)
+        _check_choice("box_regression", self.box_regression, ("none",))
+        if not self.classes:
+            raise ValueError("classes: expected at least one, got none")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature: expected a positive number, got {self.temperature}")
+        outside = [m for c in self.classes for m in c.members if not 0 <= m < self.num_outputs]
+        if outside:
+            raise ValueError(f"classes: expected members below {self.num_outputs}, got {outside[0]}")
+
+    def to_json(self) -> str:
+        """One line of JSON, for the file's header."""
+        return json.dumps({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)})
+
+    @staticmethod
+    def from_json(text: str) -> ModelInfo:
+        """Inverse of `to_json`.
+
+        Raises:
+            ValueError: if it is not such JSON, a newer format, or a field is missing, unknown or wrong.
+        """
+        try:
+            fields = json.loads(text)
+            version = fields.pop("format_version")
+        except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
+            raise ValueError(f"header: expected a model description, got {text[:60]!r}") from error
+        if version != FORMAT_VERSION:
+            raise ValueError(
+                f"header: expected format {FORMAT_VERSION}, got {version}: a newer googlenet-rcnn wrote it"
+            )
+        try:
+            return _info_from_fields(fields)
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"header: {error}") from error
+
+
+def _info_from_fields(fields: dict[str, Any]) -> ModelInfo:
+    image = fields.pop("input")
+    classes = tuple(
+        DetectionClass(c["wnid"], c["name"], tuple(int(m) for m in c["members"])) for c in fields.pop("classes")
+    )
+    return ModelInfo(
+        input=InputFormat(image["order"], tuple(image["mean"]), tuple(image["scale"])),
+        classes=classes,
+        provenance=Provenance(**fields.pop("provenance")),
+        proposals=ProposalSetting(**fields.pop("proposals")),
+        regions=tuple(fields.pop("regions")),
+        **fields,
+    )
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: expected {' or '.join(choices)}, got {value!r}")

@@ -1,0 +1,153 @@
+"""From paths to results: workers decode and propose ahead, the device classifies, results come in source order."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detect.detections import Detections
+from detect.detector import Detector, Proposer
+from detect.image_decoding import ImageError, decode_image
+from detect.image_sources import SourceImage
+
+# Regions of this many images share batches. Results may depend, in the last digits, on what else is in a batch;
+# groups begin at fixed places in the list, so a run continued with --resume makes the same batches again.
+GROUP = 4
+
+
+@dataclass
+class PreparedImage:
+    """A decoded image with its proposals, or the reason why there is none."""
+
+    source: SourceImage
+    image: NDArray[np.uint8] | None = None
+    boxes: NDArray[np.float32] | None = None
+    error: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """What became of one image.
+
+    Attributes:
+        image: uint8 RGB (H, W, 3), for drawing; None if it could not be read.
+        detections: None if there is an error.
+        error: one sentence, or None.
+        num_proposals: regions classified.
+        seconds: by stage: decode, propose, classify.
+    """
+
+    source: SourceImage
+    image: NDArray[np.uint8] | None
+    detections: Detections | None
+    error: str | None
+    num_proposals: int
+    seconds: dict[str, float]
+
+
+def detect_images(
+    detector: Detector, sources: Sequence[SourceImage], *, first: int = 0, workers: int = 1
+) -> Iterator[ImageResult]:
+    """Results for sources[first:], in order; memory does not grow with their number.
+
+    Args:
+        first: how many are done already. The group that it falls in is computed again from its beginning.
+        workers: threads that decode and propose ahead; the results do not depend on it.
+    Raises:
+        ValueError: if workers is below 1.
+    """
+    begin = first - first % GROUP
+    with _prepared_ahead(sources[begin:], detector.proposer, workers) as prepared:
+        for start in range(begin, len(sources), GROUP):
+            size = min(GROUP, len(sources) - start)
+            group = (next(prepared) for _ in range(size))
+            for offset, result in enumerate(_detect_group(detector, group)):
+                if start + offset >= first:
+                    yield result
+
+
+def prepare(source: SourceImage, proposer: Proposer) -> PreparedImage:
+    """Decode and propose; whatever goes wrong with one image becomes its error."""
+    prepared = PreparedImage(source, error=source.error)
+    if source.error is not None:
+        return prepared
+    try:
+        with _timed(prepared.seconds, "decode"):
+            prepared.image = decode_image(source.path)
+        with _timed(prepared.seconds, "propose"):
+            prepared.boxes = proposer(prepared.image).boxes
+    except ImageError as error:
+        prepared.error = str(error)
+    except MemoryError:
+        prepared.error = "not enough memory for this image"
+    except Exception as error:  # one image never ends a run over a folder; the record keeps the reason
+        prepared.error = " ".join(f"{type(error).__name__} in selective search or decoding: {error}".split())
+    return prepared
+
+
+def _detect_group(detector: Detector, group: Iterable[PreparedImage]) -> Iterator[ImageResult]:
+    """Classify the readable images of a group together; failed ones keep their place in the order."""
+    waiting: deque[PreparedImage] = deque()
+
+    def readable() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        for prepared in group:
+            waiting.append(prepared)
+            if prepared.error is None:
+                assert prepared.image is not None
+                assert prepared.boxes is not None
+                yield prepared.image, prepared.boxes
+
+    for classified in detector.detect(readable()):
+        while waiting[0].error is not None:
+            yield _failure(waiting.popleft())
+        prepared = waiting.popleft()
+        assert prepared.boxes is not None
+        seconds = {**prepared.seconds, "classify": classified.seconds}
+        yield ImageResult(prepared.source, prepared.image, classified.detections, None, len(prepared.boxes), seconds)
+    while waiting:
+        yield _failure(waiting.popleft())
+
+
+def _failure(prepared: PreparedImage) -> ImageResult:
+    return ImageResult(prepared.source, None, None, prepared.error, 0, prepared.seconds)
+
+
+@contextmanager
+def _prepared_ahead(
+    sources: Sequence[SourceImage], proposer: Proposer, workers: int
+) -> Iterator[Iterator[PreparedImage]]:
+    """Prepared images in order, at most `workers` + 1 of them ahead of the reader."""
+    if workers < 1:
+        raise ValueError(f"workers: expected at least 1, got {workers}")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="propose")
+    queue: deque[Future[PreparedImage]] = deque()
+
+    def ordered() -> Iterator[PreparedImage]:
+        for source in sources:
+            queue.append(pool.submit(prepare, source, proposer))
+            if len(queue) > workers:
+                yield queue.popleft().result()
+        while queue:
+            yield queue.popleft().result()
+
+    try:
+        yield ordered()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[stage] = time.perf_counter() - started

@@ -1,0 +1,123 @@
+"""R-CNN's warp: any box of an image becomes a 224×224 region with context, mean-filled outside the image.
+
+The image goes to the device once; all its regions are cut there in a few calls. A region is sampled bilinearly
+where it grows; where it shrinks, every output pixel averages an even grid of samples over the area that it covers
+(RoIAlign's rule), and a pyramid of halved images keeps that grid small, so the cost of a region does not depend
+on the size of the photo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.ops import roi_align
+
+from detect.input_format import InputFormat
+
+
+@dataclass(frozen=True)
+class WarpSettings:
+    """How a region is cut.
+
+    Attributes:
+        size: side of the region in pixels (GoogLeNet: 224; R-CNN with AlexNet: 227).
+        context: pixels of surroundings on each side, in the region's pixels (R-CNN, appendix A: 16).
+    """
+
+    size: int = 224
+    context: int = 16
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or not 0 <= 2 * self.context < self.size:
+            raise ValueError(f"warp: expected 0 <= 2 · context < size, got size {self.size}, context {self.context}")
+
+
+def add_context(boxes: NDArray[np.float32], settings: WarpSettings) -> NDArray[np.float32]:
+    """Grow boxes so that, once warped, they leave `context` pixels on each side; a flat box is widened to a pixel.
+
+    Args:
+        boxes: (N, 4) xyxy pixels; N may be 0.
+    Returns:
+        New (N, 4); it may reach beyond the image.
+    """
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
+    half = sides * (settings.size / (settings.size - 2 * settings.context) / 2)
+    return np.concatenate([centres - half, centres + half], axis=1).astype(np.float32)
+
+
+def pyramid_levels(boxes: NDArray[np.float32], size: int) -> NDArray[np.int64]:
+    """How many times the image may be halved before a box would have to grow again in either direction.
+
+    Args:
+        boxes: (N, 4) xyxy pixels with context.
+    Returns:
+        (N,) levels, 0 for the full image.
+    """
+    shrink = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / size
+    levels: NDArray[np.int64] = np.floor(np.log2(np.maximum(shrink, 1.0))).astype(np.int64)
+    return levels
+
+
+class RegionWarper:
+    """One image on the device, ready to be cut into regions.
+
+    Args:
+        image: uint8 RGB (H, W, 3), as decoded.
+        input_format: channel order, mean and scale of the network.
+        device: where the regions are made and stay.
+    """
+
+    def __init__(
+        self,
+        image: NDArray[np.uint8],
+        input_format: InputFormat,
+        *,
+        settings: WarpSettings | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.settings = settings or WarpSettings()
+        pixels = torch.tensor(image).to(device)  # a copy: decoded arrays may be read-only
+        self._levels = [input_format.normalise(pixels.permute(2, 0, 1)[None])]
+
+    def regions(self, boxes: NDArray[np.float32]) -> Tensor:
+        """Cut regions, in the order of the boxes.
+
+        Args:
+            boxes: (N, 4) xyxy pixels of the image; N may be 0; parts outside the image become the mean (zero).
+        Returns:
+            (N, 3, size, size) float32 on the device, channels_last.
+        Raises:
+            ValueError: if boxes is not (N, 4).
+        """
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"boxes: expected (N, 4), got {boxes.shape}")
+        grown = add_context(boxes, self.settings)
+        levels = pyramid_levels(grown, self.settings.size)
+        device = self._levels[0].device
+        regions = torch.empty(
+            (len(boxes), 3, self.settings.size, self.settings.size),
+            device=device,
+            memory_format=torch.channels_last,
+        )
+        for level in np.unique(levels):
+            rows = np.flatnonzero(levels == level)
+            regions[torch.from_numpy(rows).to(device)] = self._cut(grown[rows], int(level))
+        return regions
+
+    def _cut(self, boxes: NDArray[np.float32], level: int) -> Tensor:
+        image = self._level(level)
+        rois = torch.from_numpy(boxes).to(image.device)
+        regions: Tensor = roi_align(image, [rois * 0.5**level], self.settings.size, sampling_ratio=-1, aligned=True)
+        return regions
+
+    def _level(self, level: int) -> Tensor:
+        while len(self._levels) <= level:
+            halved = F.avg_pool2d(self._levels[-1], 2, ceil_mode=True, count_include_pad=False)
+            self._levels.append(halved)
+        return self._levels[level]

@@ -1,0 +1,106 @@
+"""The flags of `googlenet-rcnn detect`."""
+
+from __future__ import annotations
+
+from jsonargparse import ActionYesNo, ArgumentParser
+
+from configs.detection import DetectionConfig, ProposalConfig
+from tools.help_format import make_parser
+
+DESCRIPTION = """Find objects in photos.
+
+  googlenet-rcnn detect PHOTOS --out OUT
+  googlenet-rcnn detect 'trip/**/*.jpg' extra.png list.txt --out OUT --min-score 0.3 --export coco,csv
+  googlenet-rcnn detect PHOTOS --out OUT --resume          continue an interrupted run
+  googlenet-rcnn detect PHOTOS --out OUT2 --shard 2/4      the second quarter, on another machine
+
+OUT/detections.jsonl has one line per image, in source order: its boxes in pixels of the upright image, or why it
+failed. OUT/run.json says how the run was made, OUT/pictures shows the boxes. The outputs of all shards, one after
+the other, are the output of the whole.
+
+Exit status: 0 all images done; 3 finished, some images failed; 2 wrong usage; 1 anything else."""
+
+
+def build_parser() -> ArgumentParser:
+    """The parser of `detect`."""
+    parser = make_parser(DESCRIPTION)
+    parser.add_argument("--config", action="config", help="YAML file with any of these settings")
+    parser.add_argument("source", nargs="+", type=str, help="image files, folders, globs, or a .txt list of paths")
+    parser.add_argument("--out", type=str, required=True, help="folder for the results")
+    _add_model_options(parser)
+    _add_result_options(parser)
+    _add_run_options(parser)
+    return parser
+
+
+def _add_model_options(parser: ArgumentParser) -> None:
+    default = DetectionConfig()
+    parser.add_argument(
+        "--model",
+        type=str,
+        default=default.model,
+        help="a name from `googlenet-rcnn models list`, or a model file",
+    )
+    parser.add_argument("--device", type=str, default=default.device, help="auto, cpu or cuda")
+    parser.add_argument(
+        "--precision",
+        type=str,
+        default=default.precision,
+        help="auto, fp32, or bf16 (faster where the hardware has it)",
+    )
+    parser.add_argument(
+        "--regions",
+        type=str,
+        default=default.regions,
+        help="warp: each region by itself through the network (R-CNN)",
+    )
+    parser.add_argument("--batch-size", type=int | None, default=None, help="regions a pass; 16 on a CPU, 512 on a GPU")
+    parser.add_argument("--workers", type=int | None, default=None, help="threads that decode and propose ahead")
+    proposals = ProposalConfig()
+    parser.add_argument(
+        "--proposals.mode", type=str | None, default=None, help="selective search: fast, quality or single"
+    )
+    parser.add_argument(
+        "--proposals.superpixel_scale",
+        type=float | None,
+        default=None,
+        help="2: GoogLeNet's enlarged superpixels, about half the boxes of 1",
+    )
+    parser.add_argument("--proposals.limit", type=int | None, default=None, help="at most so many boxes an image")
+    parser.add_argument("--proposals.seed", type=int, default=proposals.seed, help="of the ranking of proposals")
+
+
+def _add_result_options(parser: ArgumentParser) -> None:
+    default = DetectionConfig()
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=default.min_score,
+        help="leave out detections below; 0.1 suits looking at pictures, 0.001 suits computing mAP",
+    )
+    parser.add_argument(
+        "--nms-iou",
+        type=float,
+        default=default.nms_iou,
+        help="overlap above which the worse of two of a class goes",
+    )
+    parser.add_argument("--max-detections", type=int, default=default.max_detections, help="kept per image, best first")
+    parser.add_argument("--export", type=str, default="", help="further files: any of coco,ilsvrc,csv")
+    parser.add_argument(
+        "--image-index",
+        type=str | None,
+        default=None,
+        help="for --export ilsvrc: lines NAME INDEX, as in val.txt",
+    )
+    parser.add_argument(
+        "--draw",
+        action=ActionYesNo(yes_prefix="", no_prefix="no-"),
+        default=True,
+        help="write annotated pictures to OUT/pictures",
+    )
+
+
+def _add_run_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--resume", action="store_true", help="continue the run in OUT, or start one")
+    parser.add_argument("--overwrite", action="store_true", help="delete the run in OUT first")
+    parser.add_argument("--shard", type=str | None, default=None, help="i/n: the i-th of n parts of the images, from 1")

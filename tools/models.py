@@ -1,0 +1,110 @@
+"""`googlenet-rcnn models`: which networks there are, what is in them, fetching and converting them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ActionSubCommands, ArgumentParser, Namespace
+
+from tools.exit_status import OK, UsageError
+from tools.help_format import make_parser
+
+
+def add_to(parent: ActionSubCommands) -> None:
+    """Add `models` and its four sub-verbs (jsonargparse wants the upper level first)."""
+    parser = make_parser("List, inspect, fetch and convert networks.")
+    parent.add_subcommand("models", parser, help="list, inspect, fetch and convert networks")
+    verbs = parser.add_subcommands(dest="action", metavar="ACTION")
+    verbs.add_subcommand(
+        "list", make_parser("The known models, and which of them are on this machine."), help="known models"
+    )
+    verbs.add_subcommand("info", _named("What a model file says about itself."), help="describe a model")
+    verbs.add_subcommand(
+        "fetch", _named("Download a model into the cache folder and check it."), help="download a model"
+    )
+    convert = _named("Write a model as a .safetensors file that says everything detect needs.")
+    convert.add_argument("--out", type=str, required=True, help="file to write, ending in .safetensors")
+    convert.add_argument("--half", action="store_true", help="store 16-bit weights: half the size")
+    convert.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    verbs.add_subcommand("convert", convert, help="write a model in our format")
+
+
+def run(options: Namespace) -> int:
+    """Run one sub-verb; returns the exit status."""
+    actions = {"list": _list, "info": _info, "fetch": _fetch, "convert": _convert}
+    from detect.download import DownloadError
+    from detect.model_file import ModelFileError
+    from detect.model_zoo import UnknownModelError
+
+    try:
+        actions[options.action](options[options.action])
+    except (UnknownModelError, ModelFileError, DownloadError) as error:
+        raise UsageError(str(error)) from error
+    return OK
+
+
+def _list(options: Namespace) -> None:
+    from detect.model_zoo import MODELS, cache_folder, cached_path
+
+    for model in MODELS.values():
+        here = cached_path(model.name)
+        print(f"{model.name}  ({model.architecture}; {'at ' + str(here) if here else 'not on this machine'})")
+        print(f"    {model.description}; licence: {model.licence}")
+    print(f"\nModels are kept in {cache_folder()}; `googlenet-rcnn models fetch NAME` downloads one.")
+
+
+def _info(options: Namespace) -> None:
+    from detect.model_file import load_model
+    from detect.model_zoo import find_model_file
+
+    path = find_model_file(options.model)
+    model = load_model(path)
+    info, proposals = model.info, model.info.proposals
+    rows = {
+        "file": str(path),
+        "sha256": model.sha256,
+        "name": info.name,
+        "architecture": info.architecture,
+        "parameters": f"{sum(p.numel() for p in model.network.parameters()):,}",
+        "input": f"{info.input.order.upper()}, minus {info.input.mean}, times {info.input.scale}",
+        "classes": f"{len(info.classes)}: {', '.join(c.name for c in info.classes[:4])}, ...",
+        "head": f"{info.head}, temperature {info.temperature:g}",
+        "regions": ", ".join(info.regions) + f", {info.context} px of context",
+        "box regression": info.box_regression,
+        "proposals": f"{proposals.method}, {proposals.mode}, superpixels x {proposals.superpixel_scale:g}",
+        "source": info.provenance.source,
+        "data": info.provenance.data,
+        "licence": info.provenance.licence,
+    }
+    for name, value in rows.items():
+        print(f"{name:15} {value}")
+
+
+def _fetch(options: Namespace) -> None:
+    from detect.model_zoo import fetch
+
+    print(fetch(options.model))
+
+
+def _convert(options: Namespace) -> None:
+    import torch
+
+    from detect.model_file import read_model_file, save_model
+    from detect.model_zoo import find_model_file
+
+    target = Path(options.out)
+    if target.suffix != ".safetensors":
+        raise UsageError(f"--out: expected a file ending in .safetensors, got {target}")
+    if target.exists() and not options.overwrite:
+        raise UsageError(f"--out: {target} is there already; give --overwrite to replace it")
+    if not target.parent.is_dir():
+        raise UsageError(f"--out: no folder {target.parent}")
+    info, state = read_model_file(find_model_file(options.model))
+    save_model(target, info, state, dtype=torch.float16 if options.half else torch.float32)
+    print(f"{target}: {info.name}, {target.stat().st_size / 1e6:.1f} MB")
+
+
+def _named(description: str) -> ArgumentParser:
+    parser = make_parser(description)
+    parser.add_argument("model", type=str, help="a name from `googlenet-rcnn models list`, or a model file")
+    return parser
