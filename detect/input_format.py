@@ -35,7 +35,7 @@ class InputFormat:
         channels = images.flip(1) if self.order == "bgr" else images
         mean = torch.tensor(self.mean, device=images.device).view(1, 3, 1, 1)
         scale = torch.tensor(self.scale, device=images.device).view(1, 3, 1, 1)
-        return ((channels.float() - mean) * scale).contiguous()
+        return (channels.float() - mean) * scale
 
 
 BVLC_INPUT = InputFormat("bgr", (104.0, 117.0, 123.0))

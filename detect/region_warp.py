@@ -18,6 +18,7 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from detect.input_format import InputFormat
+from detect.region_warp_cpu import cut_regions
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,10 @@ class RegionWarper:
     ) -> None:
         self.settings = settings or WarpSettings()
         pixels = torch.tensor(image).to(device)  # a copy: decoded arrays may be read-only
-        self._levels = [input_format.normalise(pixels.permute(2, 0, 1)[None])]
+        self._device = pixels.device
+        # One layout for the life of the image: each cutter then reads it without a copy a batch.
+        layout = torch.channels_last if self._device.type == "cpu" else torch.contiguous_format
+        self._levels = [input_format.normalise(pixels.permute(2, 0, 1)[None]).contiguous(memory_format=layout)]
 
     def regions(self, boxes: NDArray[np.float32]) -> Tensor:
         """Cut regions, in the order of the boxes.
@@ -99,21 +103,13 @@ class RegionWarper:
             raise ValueError(f"boxes: expected (N, 4), got {boxes.shape}")
         grown = add_context(boxes, self.settings)
         levels = pyramid_levels(grown, self.settings.size)
-        device = self._levels[0].device
-        regions = torch.empty(
-            (len(boxes), 3, self.settings.size, self.settings.size),
-            device=device,
-            memory_format=torch.channels_last,
-        )
+        shape = (len(boxes), 3, self.settings.size, self.settings.size)
+        regions = torch.empty(shape, device=self._device, memory_format=torch.channels_last)
         for level in np.unique(levels):
             rows = np.flatnonzero(levels == level)
-            regions[torch.from_numpy(rows).to(device)] = self._cut(grown[rows], int(level))
-        return regions
-
-    def _cut(self, boxes: NDArray[np.float32], level: int) -> Tensor:
-        image = self._level(level)
-        rois = torch.from_numpy(boxes).to(image.device)
-        regions: Tensor = roi_align(image, [rois * 0.5**level], self.settings.size, sampling_ratio=-1, aligned=True)
+            cut = cut_on_cpu if self._device.type == "cpu" else cut_on_device
+            squares = cut(self._level(int(level)), grown[rows] * np.float32(0.5**level), self.settings.size)
+            regions[torch.from_numpy(rows).to(self._device)] = squares
         return regions
 
     def _level(self, level: int) -> Tensor:
@@ -121,3 +117,23 @@ class RegionWarper:
             halved = F.avg_pool2d(self._levels[-1], 2, ceil_mode=True, count_include_pad=False)
             self._levels.append(halved)
         return self._levels[level]
+
+
+def cut_on_device(image: Tensor, boxes: NDArray[np.float32], size: int) -> Tensor:
+    """Resample boxes to squares with torchvision's `roi_align`; any device.
+
+    Args:
+        image: (1, 3, H, W) float32.
+        boxes: (N, 4) xyxy pixels; N may be 0.
+    Returns:
+        (N, 3, size, size) float32 on the image's device.
+    """
+    rois = torch.from_numpy(boxes).to(image.device)
+    squares: Tensor = roi_align(image, [rois], size, sampling_ratio=-1, aligned=True)
+    return squares
+
+
+def cut_on_cpu(image: Tensor, boxes: NDArray[np.float32], size: int) -> Tensor:
+    """`cut_on_device` for a CPU: the same numbers to rounding, several times as fast, in channels_last."""
+    pixels = image[0].permute(1, 2, 0).contiguous().numpy()  # no copy if it is channels_last
+    return torch.from_numpy(cut_regions(pixels, boxes, size)).permute(0, 3, 1, 2)

@@ -17,8 +17,8 @@ def kernel(function: Function) -> Function:
     read-only, or nowhere when neither can be written: then each process compiles anew (some ten seconds).
     `NUMBA_CACHE_DIR` chooses another folder.
 
-    Numba's cache looks only at the time stamp of the file that holds the kernel, so a kernel calls kernels of
-    its own file and no others: a change elsewhere would leave stale code behind.
+    Numba's cache looks only at the time stamp of the file that holds the kernel, so a kernel calls kernels and
+    reads constants of its own file only: a change elsewhere would leave stale code behind.
 
     No fast-math: a sum has one order, so results do not depend on the width of the vector unit.
     """

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proposals.compiled import kernel
-from proposals.region_features import Regions
+from proposals.region_features import COLOUR_BINS, Regions
+from proposals.texture import BINS
 
 STRATEGIES = ("CTSF", "TSF", "F", "S")
-CHANNEL_BINS = 25  # of a colour histogram
-ORIENTATION_BINS = 10  # of a texture histogram
 ONE = 1 << 23  # a share of 1 in a histogram; whole numbers, so that sums depend neither on order nor on machine
 
 
@@ -25,6 +24,8 @@ class _Nodes(NamedTuple):
     textures: NDArray[np.int32]  # (2n-1, C*80) pixels per bin; no columns: the term is not used
     colour_shares: NDArray[np.int32]  # as colours, over the size, in steps of 1 / ONE
     texture_shares: NDArray[np.int32]
+    colour_total: float  # the sum of one region's colour_shares, but for rounding: channels * ONE
+    texture_total: float  # likewise, channels * 8 orientations * ONE
     image_area: float
     use_size: bool
     use_fill: bool
@@ -73,6 +74,8 @@ def _nodes(regions: Regions, strategy: str) -> _Nodes:
         textures=textures,
         colour_shares=np.empty_like(colours),
         texture_shares=np.empty_like(textures),
+        colour_total=float(colours.shape[1] // COLOUR_BINS * ONE),
+        texture_total=float(textures.shape[1] // BINS * ONE),
         image_area=float(regions.image_area),
         use_size="S" in strategy,
         use_fill="F" in strategy,
@@ -150,11 +153,9 @@ def _merge(nodes: _Nodes, a: int, b: int, node: int) -> None:
 def _similarity(nodes: _Nodes, a: int, b: int) -> float:
     similarity = 0.0
     if nodes.colours.shape[1]:
-        total = nodes.colours.shape[1] // CHANNEL_BINS * ONE
-        similarity += _intersection(nodes.colour_shares[a], nodes.colour_shares[b]) / total
+        similarity += _intersection(nodes.colour_shares[a], nodes.colour_shares[b]) / nodes.colour_total
     if nodes.textures.shape[1]:
-        total = nodes.textures.shape[1] // ORIENTATION_BINS * ONE
-        similarity += _intersection(nodes.texture_shares[a], nodes.texture_shares[b]) / total
+        similarity += _intersection(nodes.texture_shares[a], nodes.texture_shares[b]) / nodes.texture_total
     size = nodes.sizes[a] + nodes.sizes[b]
     if nodes.use_size:
         similarity += 1.0 - size / nodes.image_area

@@ -55,7 +55,7 @@ def describe_regions(
         sizes,
         boxes,
         _colour_counts(labels, count, colours),
-        _texture_counts(labels, sizes, textures),
+        _texture_counts(labels, sizes, textures, AXES, BINS),
         touching_pairs(labels, count),
         labels.size,
     )
@@ -97,22 +97,22 @@ def _colour_counts(labels: NDArray[np.int32], count: int, colours: NDArray[np.ui
 
 @kernel
 def _texture_counts(
-    labels: NDArray[np.int32], sizes: NDArray[np.int32], textures: NDArray[np.uint8]
+    labels: NDArray[np.int32], sizes: NDArray[np.int32], textures: NDArray[np.uint8], axes: int, bins: int
 ) -> NDArray[np.int32]:
-    height, width, axes = textures.shape
-    signed = np.zeros((sizes.size, axes, 2 * BINS - 1), np.int32)
+    height, width, all_axes = textures.shape
+    signed = np.zeros((sizes.size, all_axes, 2 * bins - 1), np.int32)
     for y in range(height):
         for x in range(width):
-            for axis in range(axes):
+            for axis in range(all_axes):
                 signed[labels[y, x], axis, textures[y, x, axis]] += 1
-    counts = np.zeros((sizes.size, axes * 2 * BINS), np.int32)
+    counts = np.zeros((sizes.size, all_axes * 2 * bins), np.int32)
     for region in range(sizes.size):
-        for axis in range(axes):
-            forward = (axis // AXES * 2 * AXES + axis % AXES) * BINS
-            backward = forward + AXES * BINS
+        for axis in range(all_axes):
+            forward = (axis // axes * 2 * axes + axis % axes) * bins
+            backward = forward + axes * bins
             counts[region, forward] = counts[region, backward] = sizes[region]
-            for step in range(1, BINS):
-                ahead, behind = signed[region, axis, BINS - 1 + step], signed[region, axis, BINS - 1 - step]
+            for step in range(1, bins):
+                ahead, behind = signed[region, axis, bins - 1 + step], signed[region, axis, bins - 1 - step]
                 counts[region, forward + step], counts[region, backward + step] = ahead, behind
                 counts[region, forward] -= ahead
                 counts[region, backward] -= behind
