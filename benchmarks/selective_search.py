@@ -13,25 +13,21 @@ what is asserted is that ours repeats itself, and the quality stands beside the 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import numba
 import numpy as np
+from annotated_photos import AnnotatedPhoto, annotated_photos
+from measuring import environment, quartiles, write_json
 
 from proposals import selective_search
 from proposals.search_scale import boxes_at_size, resized, search_size
 
 WIDTH = 500
 FIRST = (100, 500, 1000, 2000)
-SUFFIXES = {".jpeg", ".jpg", ".png"}
 
 
 def ours(superpixel_scale: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -53,17 +49,6 @@ def opencv_fast(image: np.ndarray) -> np.ndarray:
 METHODS = {"ours x1": ours(1.0), "ours x2": ours(2.0), "OpenCV fast": opencv_fast}
 
 
-def read_boxes(path: Path) -> np.ndarray:
-    """(M, 4) continuous xyxy from inclusive corners, read by name: their order differs between data sets."""
-    root = ElementTree.parse(path).getroot()
-    base = 1 if (root.findtext("source/database") or "").startswith("The VOC") else 0  # VOC counts pixels from 1
-    boxes = [
-        [float(found.findtext(name, "nan")) for name in ("xmin", "ymin", "xmax", "ymax")]
-        for found in root.findall("object/bndbox")
-    ]
-    return np.array(boxes).reshape(-1, 4) - base + [0, 0, 1, 1]
-
-
 def best_overlaps(truth: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """(M,) each ground-truth box's best IoU; 0 without boxes."""
     low = np.maximum(truth[:, None, :2], boxes[None, :, :2])
@@ -74,26 +59,15 @@ def best_overlaps(truth: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return overlaps.max(axis=1, initial=0)
 
 
-def pair_up(images: Path, ground_truth: Path, limit: int) -> list[tuple[Path, Path]]:
-    """The first photos, by name, that have an annotation with at least one box."""
-    annotations = {path.stem: path for path in sorted(ground_truth.rglob("*.xml"))}
-    photos = sorted(path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES)
-    pairs = ((photo, annotations[photo.stem]) for photo in photos if photo.stem in annotations)
-    found = [pair for pair in pairs if len(read_boxes(pair[1]))][:limit]
-    if not found:
-        raise SystemExit(f"--ground-truth: expected XML files named like the photos of {images}, found none")
-    return found
-
-
-def measure(pairs: list[tuple[Path, Path]], repeats: int) -> dict[str, dict]:
+def measure(photos: list[AnnotatedPhoto], repeats: int) -> dict[str, dict]:
     """Per method, lists over photos; seconds are the fastest of the repeats, methods taking turns."""
     rows: dict[str, dict] = {name: {"seconds": [], "boxes": [], "overlaps": {}} for name in METHODS}
-    warm_up = read_image(pairs[0][0])
+    warm_up = read_image(photos[0].path)
     for name, method in METHODS.items():
         boxes = method(warm_up)
         assert name.startswith("OpenCV") or np.array_equal(boxes, method(warm_up)), name
-    for photo, annotation in pairs:
-        image, truth = read_image(photo), read_boxes(annotation)
+    for photo in photos:
+        image, truth = read_image(photo.path), photo.boxes
         seconds: dict[str, list[float]] = {name: [] for name in METHODS}
         for _ in range(repeats):
             for name, method in METHODS.items():
@@ -133,10 +107,6 @@ def summary(rows: dict[str, dict]) -> dict[str, dict]:
     return results
 
 
-def quartiles(values: list[float] | np.ndarray) -> list[float]:
-    return [float(value) for value in np.percentile(values, (25, 50, 75))]
-
-
 def print_tables(results: dict[str, dict]) -> None:
     print(f"{'':12} {'seconds: median (quartiles)':>28} {'times OpenCV':>22} {'boxes':>6}")
     for name, row in results.items():
@@ -151,26 +121,6 @@ def print_tables(results: dict[str, dict]) -> None:
         print(f"{name:12}" + "".join(f"{cell:>14}" for cell in cells))
 
 
-def versions() -> dict[str, object]:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "commit": commit.stdout.strip() or None,
-        "device": cpu_name(),
-        "threads": 1,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        "opencv": cv2.__version__,
-    }
-
-
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="folder of photos, searched recursively")
@@ -180,15 +130,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file to write the results to")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    pairs = pair_up(arguments.images, arguments.ground_truth, arguments.limit)
-    rows = measure(pairs, arguments.repeats)
+    photos = annotated_photos(arguments.images, arguments.ground_truth)[: arguments.limit]
+    rows = measure(photos, arguments.repeats)
     results = summary(rows)
-    photos, objects = len(pairs), len(rows["OpenCV fast"]["overlaps"]["all"])
-    print(f"{photos} photos, {objects} objects, one thread, width {WIDTH}\n")
+    objects = len(rows["OpenCV fast"]["overlaps"]["all"])
+    print(f"{len(photos)} photos, {objects} objects, one thread, width {WIDTH}\n")
     print_tables(results)
-    if arguments.json:
-        report = {"command": sys.argv, "photos": photos, "objects": objects, **versions(), "results": results}
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+    report = {"command": sys.argv, "photos": len(photos), "objects": objects, **environment(1), "results": results}
+    write_json(arguments.json, report)
 
 
 if __name__ == "__main__":

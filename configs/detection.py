@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,31 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.detector import Detector
 
 
+MODES = ("single", "fast", "quality")  # of selective search
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
 @dataclass(frozen=True)
 class ProposalConfig:
-    """How boxes are proposed; None takes what the model file says."""
+    """How boxes are proposed; None takes what the model file says.
+
+    Raises:
+        ValueError: naming the flag that is out of range.
+    """
 
     mode: str | None = None
     superpixel_scale: float | None = None  # GoogLeNet: 2; the authors of selective search: 1
     limit: int | None = None  # boxes an image, best first
     seed: int = 0  # of the ranking
+
+    def __post_init__(self) -> None:
+        scale = self.superpixel_scale
+        if self.mode is not None and self.mode not in MODES:
+            raise ValueError(f"--proposals.mode: expected one of {', '.join(MODES)}, got {self.mode!r}")
+        if scale is not None and not (math.isfinite(scale) and scale > 0):
+            raise ValueError(f"--proposals.superpixel_scale: expected a finite number above 0, got {scale}")
+        _check_least("proposals.limit", self.limit, 1)
+        _check_least("proposals.seed", self.seed, 0)
 
 
 @dataclass(frozen=True)
@@ -33,13 +51,15 @@ class DetectionConfig:
         max_detections: per image.
         batch_size: regions a pass; None: 16 on a CPU, 512 on a GPU.
         workers: threads that decode and propose; None: one on a CPU, all cores but one beside a GPU.
+    Raises:
+        ValueError: naming the flag that is out of range.
     """
 
     model: str = "bvlc_googlenet"
     device: str = "auto"
     precision: str = "auto"
     regions: str = "warp"
-    min_score: float = 0.1
+    min_score: float = 0.5
     nms_iou: float = 0.3
     max_detections: int = 100
     batch_size: int | None = None
@@ -49,8 +69,19 @@ class DetectionConfig:
     def __post_init__(self) -> None:
         if self.regions != "warp":
             raise ValueError(f"--regions: expected warp (shared regions are not built yet), got {self.regions!r}")
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"--workers: expected at least 1, got {self.workers}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"--precision: expected one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        for name, value in (("min-score", self.min_score), ("nms-iou", self.nms_iou)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"--{name}: expected a number in [0, 1], got {value}")
+        _check_least("max-detections", self.max_detections, 1)
+        _check_least("batch-size", self.batch_size, 1)
+        _check_least("workers", self.workers, 1)
+
+
+def _check_least(name: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise ValueError(f"--{name}: expected at least {least}, got {value}")
 
 
 def build_detector(config: DetectionConfig) -> Detector:

@@ -51,7 +51,7 @@ def googlenet_state_from_caffe(layers: Mapping[str, Tensor], *, source: str) -> 
     Returns:
         State dict with float32 tensors; auxiliary classifiers only if `layers` has them.
     Raises:
-        ValueError: if a layer of the main branch is missing.
+        ValueError: if a layer of the main branch is missing, or a fully connected weight is no matrix.
     """
     flat = {name.replace("/", "_"): tensor for name, tensor in layers.items()}
     state: dict[str, Tensor] = {}
@@ -62,7 +62,12 @@ def googlenet_state_from_caffe(layers: Mapping[str, Tensor], *, source: str) -> 
                 if module.startswith("auxiliary"):
                     continue
                 raise ValueError(f"{source}: expected the layers of bvlc_googlenet, got none called {layer}.{kind}")
-            state[f"{module}.{kind}"] = _without_caffe_axes(tensor, module, kind).to(torch.float32)
+            try:
+                plain = _without_caffe_axes(tensor, module, kind)
+            except RuntimeError as error:
+                shape = tuple(tensor.shape)
+                raise ValueError(f"{source}: {layer}.{kind}: expected leading axes of length 1, got {shape}") from error
+            state[f"{module}.{kind}"] = plain.to(torch.float32)
     return state
 
 

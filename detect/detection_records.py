@@ -24,7 +24,7 @@ def detection_record(
 ) -> Record:
     """The record of an image that was searched.
 
-    Boxes are rounded to 1/100 pixel and scores to seven significant digits, all that a float32 holds. `det_id` is
+    Boxes are rounded to 1/100 pixel and scores to seven significant digits, which keeps their order. `det_id` is
     null for a class that is not one of the 200 ILSVRC detection classes.
 
     Args:
@@ -81,21 +81,19 @@ def read_records(path: Path) -> Iterator[Record]:
             yield record
 
 
-def whole_records(path: Path) -> tuple[list[str], int]:
-    """Names of the records before the first damaged or unfinished line, and how many bytes they take.
+def whole_records(path: Path) -> Iterator[tuple[Record, int]]:
+    """Records before the first damaged or unfinished line, each with the length in bytes of the file up to its end.
 
     A process killed while it wrote leaves at most one such line, the last.
     """
-    names: list[str] = []
     length = 0
     with path.open("rb") as file:
         for line in file:
             record = _parse(line)
             if record is None:
-                break
-            names.append(record["image"])
+                return
             length += len(line)
-    return names, length
+            yield record, length
 
 
 def _parse(line: bytes) -> Record | None:
@@ -105,4 +103,4 @@ def _parse(line: bytes) -> Record | None:
         record = json.loads(line)
     except ValueError:
         return None
-    return record if isinstance(record, dict) and "image" in record else None
+    return record if isinstance(record, dict) and isinstance(record.get("image"), str) else None

@@ -38,7 +38,7 @@ class DetectorSettings:
         batch_size: regions in one pass of the network; None: 16 on a CPU (what fits its caches), 512 on a GPU.
     """
 
-    min_score: float = 0.1
+    min_score: float = 0.5
     nms_iou: float = 0.3
     max_detections: int = 100
     batch_size: int | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -12,16 +14,18 @@ def resolve_device(name: str) -> torch.device:
     """ "auto" takes a GPU where there is one.
 
     Raises:
-        ValueError: for an unknown name, or "cuda" where there is none.
+        ValueError: for an unknown name, or "cuda" where there is none, or not so many.
     """
-    kind = name.split(":")[0]
-    if kind not in DEVICES:
-        raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}")
-    if kind == "cuda" and not torch.cuda.is_available():
+    if name not in DEVICES and not re.fullmatch(r"cuda:\d{1,3}", name):
+        raise ValueError(f"device: expected auto, cpu, cuda or cuda:NUMBER, got {name!r}")
+    if name.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError("device: expected an NVIDIA GPU for cuda, torch sees none; use --device cpu or auto")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    device = torch.device(name)
+    if device.index is not None and device.index >= torch.cuda.device_count():
+        raise ValueError(f"device: expected a GPU below cuda:{torch.cuda.device_count()}, got {name!r}")
+    return device
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:

@@ -16,6 +16,7 @@ from detect.detections import Detections
 
 Colour = tuple[int, int, int]
 _GOLDEN_RATIO = 0.618033988749895
+_LONGEST_JPEG_SIDE = 65_500  # libjpeg's limit
 
 
 def class_colour(label: int) -> Colour:
@@ -50,9 +51,11 @@ def draw_detections(
 
 
 def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
-    """uint8 RGB (H, W, 3) → the bytes of a JPEG file."""
+    """uint8 RGB (H, W, 3) → the bytes of a JPEG file; sides longer than a JPEG can be are scaled to fit."""
     buffer = BytesIO()
-    Image.fromarray(image).save(buffer, format="JPEG", quality=90)
+    picture = Image.fromarray(image)
+    picture.thumbnail((_LONGEST_JPEG_SIDE, _LONGEST_JPEG_SIDE))
+    picture.save(buffer, format="JPEG", quality=90)
     return buffer.getvalue()
 
 
@@ -70,13 +73,17 @@ def _draw_label(
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     size: tuple[int, int],
 ) -> None:
-    """Text on a plate above the box, or inside its top edge where there is no room above."""
+    """Text on a plate above the box, or inside its top edge where there is no room above, always within the picture.
+
+    A plate larger than the picture begins at its left or top edge and is cut off.
+    """
     left, top, right, bottom = canvas.textbbox((0, 0), text, font=font)
     pad = max(1, round((bottom - top) / 6))
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
     x = min(max(0.0, box[0]), max(0.0, size[0] - width))
     y = box[1] - height if box[1] >= height else box[1]
-    canvas.rectangle((x, y, x + width, y + height), fill=colour)
+    x, y = round(x), round(max(0.0, min(y, size[1] - height)))
+    canvas.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
     canvas.text((x + pad - left, y + pad - top), text, fill=_ink_on(colour), font=font)
 
 

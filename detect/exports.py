@@ -5,51 +5,59 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
-from detect.class_tables import DetectionClass
+from detect.class_tables import DetectionClass, ilsvrc_detection_classes
 from detect.detection_records import Record, read_records
+from detect.image_index import image_number
+from detect.whole_files import write_lines
 
-FORMATS = ("coco", "ilsvrc", "csv")
+FILES = {"coco": "coco.json", "ilsvrc": "ilsvrc.txt", "csv": "detections.csv"}
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
-    """ "coco,csv" → ("coco", "csv"); empty text → ().
+    """Read "coco,csv" as ("coco", "csv"), empty text as (); a format named twice counts once.
 
     Raises:
         ValueError: for an unknown format.
     """
-    formats = tuple(part.strip() for part in text.split(",") if part.strip())
+    formats = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for name in formats:
-        if name not in FORMATS:
-            raise ValueError(f"--export: expected any of {','.join(FORMATS)}, got {name!r}")
+        if name not in FILES:
+            raise ValueError(f"--export: expected any of {','.join(FILES)}, got {name!r}")
     return formats
 
 
-def read_image_index(path: Path) -> dict[str, int]:
-    """Lines `NAME INDEX` of ILSVRC's `val.txt` → {name: index}.
+def write_export(
+    name: str, records: Path, classes: Sequence[DetectionClass], index: Mapping[str, int] | None = None
+) -> Path:
+    """Write one format beside the records; returns the file.
 
     Raises:
-        ValueError: naming file and line, if a line is of another form or a name stands twice.
+        ValueError: as `ilsvrc_lines`, and if the records are damaged.
+        OutputError: if the file cannot be written.
     """
-    index: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        name, *value = line.rsplit(maxsplit=1)
-        if not value or not value[0].isdigit():
-            raise ValueError(f"{path}, line {number}: expected 'NAME INDEX', got {line[:60]!r}")
-        if name in index:
-            raise ValueError(f"{path}, line {number}: {name} stands twice")
-        index[name] = int(value[0])
-    return index
+    path = records.with_name(FILES[name])
+    if name == "coco":
+        write_lines(path, coco_lines(records, classes))
+    elif name == "ilsvrc":
+        write_lines(path, ilsvrc_lines(records, index))
+    else:
+        write_lines(path, csv_lines(records))
+    return path
 
 
-def image_number(image: str, index: Mapping[str, int]) -> int | None:
-    """Index of an image, looked up as its path without ending, then as its bare file name; None: not listed."""
-    path = PurePosixPath(image)
-    return index.get(str(path.with_suffix("")), index.get(path.stem))
+def check_det_classes(classes: Iterable[DetectionClass]) -> None:
+    """Make sure that detections of these classes can be written as DET ids.
+
+    Raises:
+        ValueError: naming a class that is not one of the 200.
+    """
+    known = {c.wnid for c in ilsvrc_detection_classes()}
+    for one in classes:
+        if one.wnid not in known:
+            raise ValueError(f"--export ilsvrc: the model's {one.name!r} is none of the 200 ILSVRC detection classes")
 
 
 def coco_lines(records: Path, classes: Sequence[DetectionClass]) -> Iterator[str]:
@@ -98,12 +106,15 @@ def ilsvrc_lines(records: Path, index: Mapping[str, int] | None) -> Iterator[str
             if found["det_id"] is None:
                 raise ValueError(f"--export ilsvrc: {found['name']!r} is not one of the 200 ILSVRC detection classes")
             x1, y1, x2, y2 = found["box"]
-            corners = f"{x1:g} {y1:g} {round(x2 - 1, 2):g} {round(y2 - 1, 2):g}"
+            corners = " ".join(f"{round(edge, 2):.10g}" for edge in (x1, y1, x2 - 1, y2 - 1))
             yield f"{image} {found['det_id']} {found['score']:.7g} {corners}\n"
 
 
 def csv_lines(records: Path) -> Iterator[str]:
-    """A table with one row per detection, for spreadsheets; images without detections have no row."""
+    """A table with one row per detection, for spreadsheets; images without detections have no row.
+
+    A byte of a name that is not UTF-8 is written as an escape such as \\udcf6.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["image", "name", "wnid", "det_id", "score", "x1", "y1", "x2", "y2"])
@@ -112,7 +123,7 @@ def csv_lines(records: Path) -> Iterator[str]:
             det_id = "" if found["det_id"] is None else found["det_id"]
             row = [record["image"], found["name"], found["wnid"], det_id, found["score"], *found["box"]]
             writer.writerow(
-                [cell.encode("utf-8", "replace").decode() if isinstance(cell, str) else cell for cell in row]
+                [cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell for cell in row]
             )
         yield buffer.getvalue()
         buffer.seek(0)

@@ -60,7 +60,7 @@ class GoogLeNet(nn.Module):
         return module
 
     def stem_to_3b(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised images → (N, 480, ⌈H/8⌉, ⌈W/8⌉)."""
+        """(N, 3, H, W) normalised images → (N, 480, h, w), h = ⌊(H + 1) / 8⌋ and w alike."""
         x = _pool(F.relu(self.conv1(images), inplace=True))
         x = self.norm(x)
         x = F.relu(self.conv2_reduce(x), inplace=True)
@@ -68,11 +68,11 @@ class GoogLeNet(nn.Module):
         return self._modules_in_turn(_pool(x), "3a", "3b")
 
     def stem_to_4e(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised images → (N, 832, ⌈H/16⌉, ⌈W/16⌉), stride 16."""
+        """(N, 3, H, W) normalised images → (N, 832, h, w), h = ⌊(H + 1) / 16⌋ and w alike."""
         return self._modules_in_turn(_pool(self.stem_to_3b(images)), "4a", "4b", "4c", "4d", "4e")
 
     def tail(self, features: Tensor) -> Tensor:
-        """(N, 832, 14, 14) from `stem_to_4e` (other sizes work) → float32 (N, 1024).
+        """(N, 832, 14, 14) from `stem_to_4e` (any from 2 × 2 on) → float32 (N, 1024).
 
         pool4, 5a, 5b, average pool; the average and what follows are float32 also in a bfloat16 network.
         """

@@ -32,7 +32,7 @@ class GoogLeNetBN(nn.Module):
         return layer
 
     def stem_to_4e(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised images → (N, 832, ⌈H/16⌉, ⌈W/16⌉), stride 16."""
+        """(N, 3, H, W) normalised images → (N, 832, h, w), h = ⌊(H + 1) / 16⌋ and w alike."""
         net = self.network
         x = net.maxpool1(net.conv1(images))
         x = net.maxpool2(net.conv3(net.conv2(x)))
@@ -43,7 +43,7 @@ class GoogLeNetBN(nn.Module):
         return features
 
     def tail(self, features: Tensor) -> Tensor:
-        """(N, 832, 14, 14) from `stem_to_4e` (other sizes work) → float32 (N, 1024)."""
+        """(N, 832, 14, 14) from `stem_to_4e` (any size) → float32 (N, 1024)."""
         net = self.network
         x: Tensor = net.inception5b(net.inception5a(net.maxpool4(features)))
         return x.mean(dim=(2, 3), dtype=torch.float32)

@@ -1,23 +1,25 @@
 """Which pictures to work on, and what to call them: files, folders, globs and lists, in a fixed order."""
 
+from __future__ import annotations
+
 import codecs
 import glob
 import itertools
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import TypeVar
+
+from detect.folder_walk import Entry, absolute, glob_files, is_inside, unreadable, walk
 
 _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .mpo .avif"
 IMAGE_SUFFIXES = frozenset(f"{_SUFFIXES} .heic .heif".split())
 _IN_OUTPUT = "inside the output folder, whose pictures are no sources"
 
 _T = TypeVar("_T")
-_Entry = tuple[str, str | None]  # a path and, where it cannot be a picture, the reason
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class FoundImages:
 class _Expansion:
     """One source, looked up: entries with absolute paths, or the reason why there are none."""
 
-    entries: list[_Entry] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     folder: str | None = None  # of a folder source: itself
     error: str | None = None
     ignored: int = 0
@@ -69,8 +71,8 @@ def find_images(sources: Sequence[str], *, exclude: Path | None = None) -> Found
 
     Args:
         sources: As given on the command line; relative to the working directory.
-        exclude: The output folder, which need not exist. Folders and globs pass over what is inside; a file
-            inside that is named outright becomes an error.
+        exclude: The folder of a run's own pictures, which need not exist. Folders and globs pass over what is
+            inside; a file inside that is named outright becomes an error.
     Raises:
         Nothing, whatever the sources are; OSError only if the working directory is gone.
     """
@@ -89,15 +91,18 @@ def find_images(sources: Sequence[str], *, exclude: Path | None = None) -> Found
     return FoundImages(_with_names(entries, base), named - len(entries), ignored)
 
 
-def shard(images: Sequence[_T], i: int, n: int) -> list[_T]:
-    """The `i`-th (from 1) of `n` blocks in order; joined they are `images`, sizes differ by at most one.
+def shard(images: Sequence[_T], i: int, n: int, *, group: int = 1) -> list[_T]:
+    """The `i`-th (from 1) of `n` blocks in order; joined they are `images`, with as even sizes as groups allow.
 
+    Args:
+        group: a block begins at a multiple of it, so that what is done `group` at a time is done alike.
     Raises:
         ValueError: unless 1 <= i <= n.
     """
     if not 1 <= i <= n:
         raise ValueError(f"shard: expected 1 <= i <= n, got i = {i}, n = {n}")
-    return list(images[(i - 1) * len(images) // n : i * len(images) // n])
+    groups = -(-len(images) // group)
+    return list(images[(i - 1) * groups // n * group : i * groups // n * group])
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -108,10 +113,10 @@ def parse_shard(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if match is None:
-        raise ValueError(f"shard: expected i/n such as 2/8, got {text!r}")
+        raise ValueError(f"--shard: expected i/n such as 2/8, got {text!r}")
     i, n = int(match[1]), int(match[2])
     if not 1 <= i <= n:
-        raise ValueError(f"shard: expected i/n with i from 1 to n, got {text!r}")
+        raise ValueError(f"--shard: expected i/n with i from 1 to n, got {text!r}")
     return i, n
 
 
@@ -126,7 +131,7 @@ def _expand(source: str, output: str | None) -> _Expansion:
         if glob.has_magic(source):
             return _expand_glob(source, output)
         missing = isinstance(error, FileNotFoundError)
-        return _Expansion(error="no such file or folder" if missing else _unreadable(error))
+        return _Expansion(error="no such file or folder" if missing else unreadable(error))
     if stat.S_ISDIR(mode):
         return _expand_folder(source, output)
     if source.lower().endswith(".txt"):
@@ -135,10 +140,10 @@ def _expand(source: str, output: str | None) -> _Expansion:
 
 
 def _expand_folder(source: str, output: str | None) -> _Expansion:
-    folder = _absolute(source)
-    if _is_inside(folder, output):
+    folder = absolute(source)
+    if is_inside(folder, output):
         return _Expansion(folder=folder, error=_IN_OUTPUT)
-    entries, ignored = _choose_by_suffix(_walk(folder, output))
+    entries, ignored = _choose_by_suffix(walk(folder, output))
     error = None if entries else f"no image in this folder, {ignored} other files"
     if entries and entries[0][0] == folder:  # the walk got no further than the folder itself
         error = entries[0][1]
@@ -149,8 +154,8 @@ def _expand_list(source: str, output: str | None) -> _Expansion:
     try:
         data = Path(source).read_bytes()
     except OSError as error:
-        return _Expansion(error=_unreadable(error))
-    folder = os.path.dirname(_absolute(source))
+        return _Expansion(error=unreadable(error))
+    folder = os.path.dirname(absolute(source))
     paths = []
     for line in _lines(data):
         beside = os.path.join(folder, line)
@@ -159,68 +164,14 @@ def _expand_list(source: str, output: str | None) -> _Expansion:
 
 
 def _expand_glob(pattern: str, output: str | None) -> _Expansion:
-    files = sorted(_glob(pattern, output), key=lambda entry: entry[0].split(os.sep))
+    files = sorted(glob_files(pattern, output), key=lambda entry: entry[0].split(os.sep))
     suffix = os.path.splitext(pattern)[1]
     spelled_out = bool(suffix) and not glob.has_magic(suffix)
     entries, ignored = (files, 0) if spelled_out else _choose_by_suffix(files)
     return _Expansion(entries, None, None if entries else f"matches no image, {ignored} other files", ignored)
 
 
-def _glob(pattern: str, output: str | None) -> Iterator[_Entry]:
-    parts = pattern.split(os.sep)
-    if "**" not in parts:
-        files = _as_named((path for path in glob.glob(pattern) if not os.path.isdir(path)), output)
-        yield from (entry for entry in files if entry[1] is None)
-        return
-    cut = parts.index("**")  # from here we walk: `glob` would go round a link loop 40 times
-    for root in map(_absolute, glob.glob(os.sep.join([*parts[:cut], "."]))):
-        for path, error in _walk(root, output):
-            if error is not None or _parts_match(PurePath(path).relative_to(root).parts, parts[cut:]):
-                yield path, error
-
-
-def _parts_match(names: Sequence[str], patterns: Sequence[str]) -> bool:
-    """Whether a path matches, part by part; as in a shell, * and ** leave out names that begin with a dot."""
-    if not patterns:
-        return not names
-    if patterns[0] == "**":
-        hidden = next((i for i, name in enumerate(names) if name.startswith(".")), len(names))
-        last = patterns[1:] or ["*"]
-        return any(_parts_match(names[i:], last) for i in range(hidden + 1))
-    if not names or (names[0].startswith(".") and not patterns[0].startswith(".")):
-        return False
-    return fnmatchcase(names[0], patterns[0]) and _parts_match(names[1:], patterns[1:])
-
-
-def _walk(folder: str, output: str | None) -> Iterator[_Entry]:
-    """Every file below `folder` by path parts, and every folder that cannot be listed, with the reason.
-
-    A link back to a folder it lies in is not entered: its files have been seen. Nor is the output folder.
-    """
-    pending: list[tuple[str, tuple[tuple[int, int], ...]]] = [(folder, ())]
-    while pending:
-        path, above = pending.pop()
-        inode = _folder_inode(path)
-        if inode is None:
-            yield path, None
-        elif inode not in above and not _is_inside(path, output):
-            try:
-                names = sorted(os.listdir(path), reverse=True)
-            except OSError as error:
-                yield path, _unreadable(error)
-            else:
-                pending += [(os.path.join(path, name), (*above, inode)) for name in names]
-
-
-def _folder_inode(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:  # a broken link, say
-        return None
-    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
-
-
-def _choose_by_suffix(entries: Iterable[_Entry]) -> tuple[list[_Entry], int]:
+def _choose_by_suffix(entries: Iterable[Entry]) -> tuple[list[Entry], int]:
     """The entries that failed or look like pictures, and the number of the others."""
     chosen, ignored = [], 0
     for path, error in entries:
@@ -231,10 +182,10 @@ def _choose_by_suffix(entries: Iterable[_Entry]) -> tuple[list[_Entry], int]:
     return chosen, ignored
 
 
-def _as_named(paths: Iterable[str], output: str | None) -> list[_Entry]:
-    absolute = [_absolute(path) for path in paths]
-    inside = {folder: _is_inside(folder, output) for folder in set(map(os.path.dirname, absolute))}
-    return [(path, _IN_OUTPUT if inside[os.path.dirname(path)] else None) for path in absolute]
+def _as_named(paths: Iterable[str], output: str | None) -> list[Entry]:
+    whole = [absolute(path) for path in paths]
+    inside = {folder: is_inside(folder, output) for folder in set(map(os.path.dirname, whole))}
+    return [(path, _IN_OUTPUT if inside[os.path.dirname(path)] else None) for path in whole]
 
 
 def _lines(data: bytes) -> list[str]:
@@ -245,22 +196,6 @@ def _lines(data: bytes) -> list[str]:
         text = os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
     lines = (line.removesuffix("\r") for line in text.replace("\0", "\N{REPLACEMENT CHARACTER}").split("\n"))
     return [line for line in lines if line.strip()]
-
-
-def _absolute(path: str) -> str:
-    """Without . and .., links kept, except where taking .. out of the text would lead elsewhere."""
-    lexical = os.path.abspath(path)
-    if ".." in path.split(os.sep) and (real := os.path.realpath(path)) != os.path.realpath(lexical):
-        return real
-    return lexical
-
-
-def _is_inside(folder: str, output: str | None) -> bool:
-    return output is not None and PurePath(os.path.realpath(folder)).is_relative_to(output)
-
-
-def _unreadable(error: OSError) -> str:
-    return f"cannot be read: {error.strerror}"
 
 
 def _with_names(entries: dict[tuple[bool, str], str | None], base: str) -> list[SourceImage]:

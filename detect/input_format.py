@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +28,7 @@ class InputFormat:
         if self.order not in ("rgb", "bgr"):
             raise ValueError(f"order: expected rgb or bgr, got {self.order!r}")
         for name, values in (("mean", self.mean), ("scale", self.scale)):
-            if len(values) != 3:
+            if len(values) != 3 or not all(map(math.isfinite, values)):
                 raise ValueError(f"{name}: expected three numbers, got {values!r}")
 
     def normalise(self, images: Tensor) -> Tensor:

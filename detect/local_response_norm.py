@@ -14,7 +14,7 @@ def local_response_norm(
     The stock `torch.nn.functional.local_response_norm` pads, transposes and average-pools in three dimensions
     and raises to a general power. Here the window is a sum of shifted channel slices, and for the published
     beta = 0.75 the power is two square roots: x ** -0.75 = rsqrt(x · sqrt(x)). Squares and sums are taken
-    in float32 also when the features are bfloat16, whose 8 bits cannot hold 1 + 1e-5.
+    in float32 also when the features are bfloat16, whose 8 bits cannot hold 1 + 1e-5 (float64 stays float64).
 
     Args:
         features: (N, C, H, W), any float type and memory format; N may be 0.
@@ -23,12 +23,12 @@ def local_response_norm(
     Returns:
         New tensor, same shape, type and memory format.
     Raises:
-        ValueError: if `features` is not four-dimensional or `size` is even.
+        ValueError: if `features` is not four-dimensional or `size` is even or below 1.
     Source: Krizhevsky et al. 2012, section 3.3, with Caffe's division of alpha by the window's size.
     """
     if features.ndim != 4:
         raise ValueError(f"features: expected (N, C, H, W), got {tuple(features.shape)}")
-    if size % 2 == 0:
+    if size % 2 == 0 or size < 1:
         raise ValueError(f"size: expected an odd number of channels, got {size}")
     if features.device.type != "cpu" or torch.is_grad_enabled() or len(features) < 2:
         return _normalise(features, size, alpha, beta, k)
@@ -40,7 +40,7 @@ def local_response_norm(
 
 
 def _normalise(features: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
-    squares = features.float().square()
+    squares = features.to(torch.promote_types(features.dtype, torch.float32)).square()
     base = squares.clone(memory_format=torch.preserve_format)
     for shift in range(1, min(size // 2, features.shape[1] - 1) + 1):
         base[:, shift:] += squares[:, :-shift]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,12 +93,17 @@ def save_model(path: Path, info: ModelInfo, state: Mapping[str, Tensor], *, dtyp
     Args:
         state: state dict of the network; auxiliary classifiers are left out.
         dtype: of the stored weights; float16 halves the file.
+    Raises:
+        ValueError: if a weight is infinite or NaN, or becomes it in that type.
     """
     tensors = {
         name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
         for name, tensor in state.items()
         if not name.startswith("auxiliary")
     }
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{path}: {name}: expected numbers that {dtype} can hold, got infinity or NaN")
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(save(tensors, metadata={HEADER: info.to_json()}))
@@ -125,9 +129,9 @@ def _read_safetensors(path: Path) -> tuple[ModelInfo, dict[str, Tensor]]:
     except SafetensorError as error:
         raise ModelFileError(f"{path}: not a whole safetensors file ({error})") from error
     if header is not None:
-        return ModelInfo.from_json(header), {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+        return ModelInfo.from_json(header), _in_float32(state)
     if looks_like_bvlc(state):
-        return bvlc_info(), googlenet_state_from_caffe(state, source=str(path))
+        return bvlc_info(), _bvlc_state(state, path)
     raise ModelFileError(f"{path}: expected a model of googlenet-rcnn or BVLC's layers, got other parameters")
 
 
@@ -136,18 +140,31 @@ def _read_bvlc(path: Path) -> tuple[ModelInfo, dict[str, Tensor]]:
     for name, blobs in read_caffemodel(path).items():
         for kind, blob in zip(("weight", "bias"), blobs, strict=False):
             layers[f"{name}.{kind}"] = torch.from_numpy(blob.copy())
+    return bvlc_info(), _bvlc_state(layers, path)
+
+
+def _bvlc_state(layers: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """BVLC's layers as a state dict of the network for inference: without the auxiliary classifiers."""
     state = googlenet_state_from_caffe(layers, source=str(path))
-    return bvlc_info(), {name: tensor for name, tensor in state.items() if not name.startswith("auxiliary")}
+    return {name: tensor for name, tensor in state.items() if not name.startswith("auxiliary")}
+
+
+def _in_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
 def _read_torchvision(path: Path) -> tuple[ModelInfo, dict[str, Tensor]]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # damage shows as whatever the unpickler trips over: IndexError, struct.error, ...
         raise ModelFileError(f"{path}: not a whole checkpoint of plain tensors") from error
     if not isinstance(state, dict):
         raise ModelFileError(f"{path}: expected a state dict, got {type(state).__name__}")
-    return torchvision_info(), googlenet_bn_state_from_torchvision(state, source=str(path))
+    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()):
+        raise ModelFileError(f"{path}: expected a state dict of named tensors, got other things in it")
+    return torchvision_info(), _in_float32(googlenet_bn_state_from_torchvision(state, source=str(path)))
 
 
 def bvlc_info() -> ModelInfo:
@@ -158,6 +175,7 @@ def bvlc_info() -> ModelInfo:
         num_outputs=1000,
         input=BVLC_INPUT,
         classes=ilsvrc_detection_classes(),
+        background_logit=10.0,  # docs/decisions/0005-zero-shot-background.md
         provenance=Provenance(
             source="BVLC GoogLeNet, Caffe model zoo (bvlc_googlenet.caffemodel)",
             data="ILSVRC 2012 classification, 1.2 million training images",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from detect.input_format import InputFormat
 FORMAT_VERSION = 1
 ARCHITECTURES = ("googlenet", "googlenet_bn")
 HEADS = ("zero_shot",)
+REGIONS = ("warp", "shared")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class ModelInfo:
         input: channel order, mean and scale.
         classes: the K classes it detects, in label order.
         head: how outputs become the probabilities of these classes: "zero_shot".
-        temperature: of the head's softmax.
+        background_logit: one more output of the zero-shot head, the same for every region; None: none.
         regions: the ways of reading regions that it was trained for, best first.
         context: pixels of context around a region, of 224.
         box_regression: "none".
@@ -60,7 +62,7 @@ class ModelInfo:
     classes: tuple[DetectionClass, ...]
     provenance: Provenance
     head: str = "zero_shot"
-    temperature: float = 1.0
+    background_logit: float | None = None
     regions: tuple[str, ...] = ("warp",)
     context: int = 16
     box_regression: str = "none"
@@ -72,8 +74,16 @@ class ModelInfo:
         _check_choice("box_regression", self.box_regression, ("none",))
         if not self.classes:
             raise ValueError("classes: expected at least one, got none")
-        if self.temperature <= 0:
-            raise ValueError(f"temperature: expected a positive number, got {self.temperature}")
+        if not self.regions:
+            raise ValueError("regions: expected at least one, got none")
+        for way in self.regions:
+            _check_choice("regions", way, REGIONS)
+        if not isinstance(self.num_outputs, int) or self.num_outputs < 1:
+            raise ValueError(f"num_outputs: expected a whole number from 1 on, got {self.num_outputs!r}")
+        if not isinstance(self.context, int) or self.context < 0:
+            raise ValueError(f"context: expected a whole number of pixels, got {self.context!r}")
+        if self.background_logit is not None and not math.isfinite(self.background_logit):
+            raise ValueError(f"background_logit: expected a finite number, got {self.background_logit}")
         outside = [m for c in self.classes for m in c.members if not 0 <= m < self.num_outputs]
         if outside:
             raise ValueError(f"classes: expected members below {self.num_outputs}, got {outside[0]}")
@@ -100,17 +110,17 @@ class ModelInfo:
             )
         try:
             return _info_from_fields(fields)
-        except (TypeError, KeyError) as error:
+        except KeyError as error:
+            raise ValueError(f"header: no field {error}") from error
+        except (TypeError, ValueError) as error:
             raise ValueError(f"header: {error}") from error
 
 
 def _info_from_fields(fields: dict[str, Any]) -> ModelInfo:
     image = fields.pop("input")
-    classes = tuple(
-        DetectionClass(c["wnid"], c["name"], tuple(int(m) for m in c["members"])) for c in fields.pop("classes")
-    )
+    classes = tuple(DetectionClass(**c | {"members": tuple(c["members"])}) for c in fields.pop("classes"))
     return ModelInfo(
-        input=InputFormat(image["order"], tuple(image["mean"]), tuple(image["scale"])),
+        input=InputFormat(**image | {"mean": tuple(image["mean"]), "scale": tuple(image["scale"])}),
         classes=classes,
         provenance=Provenance(**fields.pop("provenance")),
         proposals=ProposalSetting(**fields.pop("proposals")),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from detect.detections import Detections
-from detect.detector import Detector, Proposer
+from detect.detector import Classified, Detector, Proposer
 from detect.image_decoding import ImageError, decode_image
 from detect.image_sources import SourceImage
 
@@ -93,27 +94,62 @@ def prepare(source: SourceImage, proposer: Proposer) -> PreparedImage:
     return prepared
 
 
-def _detect_group(detector: Detector, group: Iterable[PreparedImage]) -> Iterator[ImageResult]:
-    """Classify the readable images of a group together; failed ones keep their place in the order."""
+def _detect_group(detector: Detector, group: Iterator[PreparedImage]) -> Iterator[ImageResult]:
+    """Classify the readable images of a group together; failed ones keep their place in the order.
+
+    If memory does not suffice, those that are left are classified one by one, and only the culprit fails.
+    """
     waiting: deque[PreparedImage] = deque()
 
     def readable() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
         for prepared in group:
             waiting.append(prepared)
             if prepared.error is None:
-                assert prepared.image is not None
-                assert prepared.boxes is not None
-                yield prepared.image, prepared.boxes
+                yield _pixels_and_boxes(prepared)
 
-    for classified in detector.detect(readable()):
-        while waiting[0].error is not None:
-            yield _failure(waiting.popleft())
-        prepared = waiting.popleft()
-        assert prepared.boxes is not None
-        seconds = {**prepared.seconds, "classify": classified.seconds}
-        yield ImageResult(prepared.source, prepared.image, classified.detections, None, len(prepared.boxes), seconds)
-    while waiting:
-        yield _failure(waiting.popleft())
+    try:
+        for classified in detector.detect(readable()):
+            while waiting[0].error is not None:
+                yield _failure(waiting.popleft())
+            yield _success(waiting.popleft(), classified)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        waiting.extend(group)
+        for prepared in waiting:
+            yield _detect_alone(detector, prepared)
+    else:
+        yield from map(_failure, waiting)
+
+
+def _detect_alone(detector: Detector, prepared: PreparedImage) -> ImageResult:
+    if prepared.error is not None:
+        return _failure(prepared)
+    try:
+        (classified,) = detector.detect([_pixels_and_boxes(prepared)])
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        prepared.error = "not enough memory to classify the regions of this image"
+        return _failure(prepared)
+    return _success(prepared, classified)
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Python's, CUDA's, or the CPU allocator's, which torch reports as a plain RuntimeError."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _pixels_and_boxes(prepared: PreparedImage) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    assert prepared.image is not None
+    assert prepared.boxes is not None
+    return prepared.image, prepared.boxes
+
+
+def _success(prepared: PreparedImage, classified: Classified) -> ImageResult:
+    image, boxes = _pixels_and_boxes(prepared)
+    seconds = {**prepared.seconds, "classify": classified.seconds}
+    return ImageResult(prepared.source, image, classified.detections, None, len(boxes), seconds)
 
 
 def _failure(prepared: PreparedImage) -> ImageResult:

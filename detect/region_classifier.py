@@ -33,12 +33,18 @@ class RegionClassifier:
         network = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
         network.classifier.float()
         self.network = network
-        head = ZeroShotHead(self.info.classes, self.info.num_outputs, temperature=self.info.temperature)
+        head = ZeroShotHead(self.info.classes, self.info.num_outputs, background_logit=self.info.background_logit)
         self.head = head.to(self.device)
 
     @torch.inference_mode()
     def __call__(self, regions: Tensor) -> Tensor:
         """(N, 3, S, S) normalised regions, any float type → float32 probabilities (N, K) on the device."""
-        images = regions.to(self.device, self.dtype, memory_format=torch.channels_last)
-        probs: Tensor = self.head(self.network(images))
+        probs: Tensor = self.head(self.logits(regions))
         return probs
+
+    @torch.inference_mode()
+    def logits(self, regions: Tensor) -> Tensor:
+        """(N, 3, S, S) normalised regions → the network's float32 outputs (N, num_outputs) before the head."""
+        images = regions.to(self.device, self.dtype, memory_format=torch.channels_last)
+        logits: Tensor = self.network(images)
+        return logits

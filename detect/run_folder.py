@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
+import fcntl
+import io
 import json
 import os
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal
 
 from detect.detection_records import Record, encode_record, whole_records
+from detect.picture_names import picture_name
+from detect.whole_files import UNFINISHED, output_error, write_whole
 
 RECORDS = "detections.jsonl"
 RUN = "run.json"
@@ -22,75 +26,39 @@ class RunFolderError(Exception):
     """One sentence: why the folder cannot be used, and what to do."""
 
 
-class OutputError(Exception):
-    """One sentence: why output could not be written (a full disk), and what to do."""
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is either all there or not there: under another name, then renamed.
-
-    Raises:
-        OutputError: if the disk is full or the folder cannot be written; nothing is left behind.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise output_error(path, error) from error
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """`write_whole` for a file too large to hold: UTF-8 text, line by line."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
-        os.replace(part, path)
-    except OSError as error:
-        raise output_error(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def output_error(path: Path, error: OSError) -> OutputError:
-    """The sentence for a failed write."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    cure = "; make room and continue with --resume" if full else ""
-    return OutputError(f"cannot write {path}: {error.strerror or error}{cure}")
-
-
 class RunFolder:
-    """An output folder, opened for one run.
+    """An output folder, locked for one run; close it, or use it in a `with` statement.
 
     Args:
         folder: created if it is not there.
         settings: all that decides the output, by name; a run may only be continued under the same.
-        mode: "new" refuses a folder that holds a run; "resume" continues it, or starts one; "overwrite" deletes it.
+        mode: "new" refuses a folder that holds a run; "resume" continues it, or starts one; "overwrite" deletes it,
+            which means the files that a run writes, and no others.
     Raises:
-        RunFolderError: if `mode` does not fit what is there.
+        RunFolderError: if `mode` does not fit what is there, another process is at work there, or files are in
+            the way that no run wrote.
         OutputError: if the folder cannot be made or written.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], mode: Literal["new", "resume", "overwrite"]) -> None:
         self.folder = folder
-        self._records_path = folder / RECORDS
-        self._settings = json.loads(json.dumps(settings))
-        if folder.exists() and not folder.is_dir():
-            raise RunFolderError(f"--out {folder}: expected a folder, got a file")
-        holds_run = (folder / RUN).exists() or self._records_path.exists()
-        if holds_run and mode == "new":
-            raise RunFolderError(f"--out {folder} already holds a run: give --resume to continue it, or --overwrite")
-        if holds_run and mode == "overwrite":
-            self._delete_run()
-        if holds_run and mode == "resume":
-            self._refuse_other_settings()
         self.done: list[str] = []
-        if self._records_path.exists():
-            self.done, length = whole_records(self._records_path)
-            os.truncate(self._records_path, length)
+        self._settings = json.loads(json.dumps(settings))
+        self._file: io.FileIO | None = None
+        self._lock = _make_and_lock(folder)
+        try:
+            self._prepare(mode)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def check_sources(self, names: Sequence[str]) -> None:
         """Make sure that the images done so far are the first of this run's.
@@ -103,42 +71,47 @@ class RunFolder:
             if now != done:
                 raise RunFolderError(
                     f"--resume: the run in {self.folder} has {done!r} as image {position + 1}, the sources now give "
-                    f"{now!r}; restore the sources, or give --overwrite"
+                    f"{'no such image' if now is None else repr(now)}; restore the sources, or give --overwrite"
                 )
 
     def start(self, description: Mapping[str, Any]) -> None:
-        """Write `run.json` and open the records for appending."""
+        """Write `run.json`, cut off a record that was not finished, and open the records for appending."""
         self.write_description({**description, "status": "unfinished"})
         try:
-            self._file = self._records_path.open("ab", buffering=0)
+            self._file = self.records_path.open("ab", buffering=0)
+            os.ftruncate(self._file.fileno(), self._whole)
         except OSError as error:
-            raise output_error(self._records_path, error) from error
+            raise output_error(self.records_path, error) from error
 
     def append(self, record: Record) -> None:
-        """Add one record, in one write; if the disk is full the file is cut back to whole records.
+        """Add one record; if the disk is full the file is cut back to whole records.
 
         Raises:
             OutputError: if it could not be written.
         """
+        assert self._file is not None
         line = encode_record(record)
-        length = os.fstat(self._file.fileno()).st_size
+        rest = memoryview(line)
         try:
-            written = self._file.write(line)
-            if written != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            while rest:  # on a full disk a write is short, and the next one says why
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
-            os.ftruncate(self._file.fileno(), length)
-            raise output_error(self._records_path, error) from error
+            os.ftruncate(self._file.fileno(), self._whole)
+            raise output_error(self.records_path, error) from error
+        self._whole += len(line)
+        self.done.append(record["image"])
 
     def finish(self, description: Mapping[str, Any]) -> None:
-        """Close the records and say in `run.json` that the run is complete."""
-        self.close()
+        """Say in `run.json` that the run is complete."""
         self.write_description({**description, "status": "finished"})
 
     def close(self) -> None:
-        """Close the records; harmless when they are not open."""
-        if hasattr(self, "_file"):
+        """Close the records and give up the lock; harmless when that is done already."""
+        if self._file is not None:
             self._file.close()
+        if self._lock is not None:
+            os.close(self._lock)
+        self._file = self._lock = None
 
     def write_description(self, description: Mapping[str, Any]) -> None:
         """Write `run.json` whole."""
@@ -148,7 +121,7 @@ class RunFolder:
     @property
     def records_path(self) -> Path:
         """`detections.jsonl`."""
-        return self._records_path
+        return self.folder / RECORDS
 
     @property
     def pictures(self) -> Path:
@@ -156,23 +129,54 @@ class RunFolder:
         return self.folder / PICTURES
 
     def picture_path(self, name: str) -> Path:
-        """Where the annotated picture of an image goes: its name, made to end in a JPEG's ending."""
-        jpeg = name.lower().endswith((".jpg", ".jpeg"))
-        return self.pictures / (name if jpeg else name + ".jpg")
+        """Where the annotated picture of an image goes."""
+        return self.pictures / picture_name(name)
 
-    def _refuse_other_settings(self) -> None:
+    def _prepare(self, mode: Literal["new", "resume", "overwrite"]) -> None:
+        holds_run = (self.folder / RUN).exists() or self.records_path.exists()
+        if not holds_run:
+            self._refuse_foreign_files()
+        elif mode == "new":
+            raise RunFolderError(
+                f"--out {self.folder} already holds a run: give --resume to continue it, or --overwrite"
+            )
+        elif mode == "overwrite":
+            self._delete_run()
+        else:
+            self._refuse_other_settings()
+        self._whole = 0
+        if self.records_path.exists():
+            for record, length in whole_records(self.records_path):
+                self.done.append(record["image"])
+                self._whole = length
+
+    def _refuse_foreign_files(self) -> None:
+        """Files of the names that a run writes, where there is no run, are the user's: leave them alone."""
+        for name in (PICTURES, *EXPORTS):
+            if os.path.lexists(self.folder / name):
+                raise RunFolderError(
+                    f"--out {self.folder}: {name} is there already, and no run wrote it; choose another folder"
+                )
+
+    def _settings_before(self) -> dict[str, Any] | None:
         try:
             before = json.loads((self.folder / RUN).read_bytes())["settings"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return before if isinstance(before, dict) else None
+
+    def _refuse_other_settings(self) -> None:
+        before = self._settings_before()
+        if before is None:
             raise RunFolderError(
                 f"--resume: {self.folder / RUN} is missing or damaged, so nobody knows how the run was made; "
                 "give --overwrite"
-            ) from error
-        names = [*self._settings, *(set(before) - set(self._settings))]
+            )
+        was, now = _flat(before), _flat(self._settings)
         differences = [
-            f"{name} was {before.get(name)!r}, is {self._settings.get(name)!r}"
-            for name in names
-            if before.get(name) != self._settings.get(name)
+            f"{name} was {was.get(name)!r}, is {now.get(name)!r}"
+            for name in (*now, *sorted(set(was) - set(now)))
+            if was.get(name) != now.get(name)
         ]
         if differences:
             raise RunFolderError(
@@ -181,11 +185,51 @@ class RunFolder:
             )
 
     def _delete_run(self) -> None:
-        """Delete what a run writes, and nothing else."""
         try:
-            for name in (RECORDS, RUN, *EXPORTS):
+            if (self._settings_before() or {}).get("draw", True) and self.records_path.exists():
+                self._delete_pictures()
+            for name in (RECORDS, *EXPORTS, RUN, UNFINISHED):
                 (self.folder / name).unlink(missing_ok=True)
-            if self.pictures.is_dir() and not self.pictures.is_symlink():
-                shutil.rmtree(self.pictures)
         except OSError as error:
             raise RunFolderError(f"--overwrite: cannot delete {error.filename}: {error.strerror}") from error
+
+    def _delete_pictures(self) -> None:
+        """Those of the images on record, then the folders that are empty without them."""
+        folders = {self.pictures}
+        for record, _ in whole_records(self.records_path):
+            path = self.picture_path(record["image"])
+            if "error" not in record:
+                path.unlink(missing_ok=True)
+                folders.update(folder for folder in path.parents if folder.is_relative_to(self.pictures))
+        for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+            (folder / UNFINISHED).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _make_and_lock(folder: Path) -> int | None:
+    """A file descriptor that holds the lock for as long as it is open; None where there are no locks."""
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"--out {folder}: expected a folder, got a file")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise RunFolderError(f"--out {folder}: another process is writing there; wait for it, or stop it") from error
+    except OSError:  # some network file systems have no locks: go without
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"proposals": {"mode": "fast"}} → {"proposals.mode": "fast"}."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat

@@ -21,33 +21,34 @@ def suppress(
         boxes: (N, 4) xyxy pixels; N may be 0.
         probs: (N, K) on the same device.
         min_score: detections below it are dropped.
+        max_detections: kept of an image; 0 keeps none.
     Returns:
         Detections, best first.
     Raises:
-        ValueError: if the shapes do not fit or a threshold is outside [0, 1].
+        ValueError: if the shapes do not fit, a threshold is outside [0, 1] or max_detections is negative.
     """
     if boxes.ndim != 2 or boxes.shape[1] != 4 or probs.ndim != 2 or len(probs) != len(boxes):
         raise ValueError(f"suppress: expected (N, 4) and (N, K), got {tuple(boxes.shape)} and {tuple(probs.shape)}")
     if not (0 <= nms_iou <= 1 and 0 <= min_score <= 1):
         raise ValueError(f"suppress: expected thresholds in [0, 1], got nms_iou {nms_iou}, min_score {min_score}")
+    if max_detections < 0:
+        raise ValueError(f"suppress: expected max_detections of at least 0, got {max_detections}")
     rows, labels = torch.nonzero(probs >= min_score, as_tuple=True)
     scores = probs[rows, labels].float()
     order = torch.argsort(scores, descending=True, stable=True)
     rows, labels, scores = rows[order], labels[order], scores[order]
-    kept = _nms_per_class(boxes[rows].float(), scores, labels, nms_iou)[:max_detections]
+    kept = _nms_per_class(boxes[rows].float(), labels, nms_iou)[:max_detections]
     return Detections(boxes[rows[kept]].float().cpu().numpy(), scores[kept].cpu().numpy(), labels[kept].cpu().numpy())
 
 
-def _nms_per_class(boxes: Tensor, scores: Tensor, labels: Tensor, nms_iou: float) -> Tensor:
-    """Rows kept, in the order given (best first): one call for all classes, each moved to a place of its own.
+def _nms_per_class(boxes: Tensor, labels: Tensor, nms_iou: float) -> Tensor:
+    """Rows kept, in the order given (best first).
 
-    The shift is done in float64: added to a float32 coordinate, 200 image widths would eat the fractions of a pixel
-    on which an overlap of exactly the threshold is decided.
+    Each class by itself: the cost is quadratic only in the boxes of a class. Overlaps are computed in float64: in
+    float32 an overlap of exactly 3 / 10 is more than 0.3.
     """
-    if len(boxes) == 0:
-        return torch.zeros(0, dtype=torch.int64, device=boxes.device)
-    apart = boxes.max() - boxes.min().clamp(max=0) + 1
-    shifted = boxes.double() + (labels.double() * apart.double())[:, None]
-    ranks = torch.arange(len(scores), 0, -1, device=scores.device, dtype=torch.float64)
-    kept: Tensor = nms(shifted, ranks, nms_iou)
-    return kept.sort().values
+    ranks = torch.arange(len(labels), 0, -1, device=labels.device, dtype=torch.float64)
+    by_class = torch.argsort(labels, stable=True)
+    groups = torch.split(by_class, torch.bincount(labels).tolist())
+    kept = [group[nms(boxes[group].double(), ranks[group], nms_iou)] for group in groups if len(group)]
+    return torch.cat(kept).sort().values if kept else by_class

@@ -76,8 +76,8 @@ def selective_search(
             halves the number of boxes.
         seed: of the ranking; it changes the order of the boxes, never which boxes there are.
         search_width: pixels that the picture is resized to before the search, up or down, as R-CNN did (one
-            more than 4 times as high as wide is searched narrower, see `search_size`); None searches it as it
-        is. min_side: boxes narrower or lower than this at the searched size are dropped (R-CNN: 20 pixels).
+            more than 4 times as high as wide is searched narrower, see `search_size`); None searches it as is.
+        min_side: boxes narrower or lower than this at the searched size are dropped (R-CNN: 20 pixels).
         workers: threads, over colour spaces and k; the result is the same for any number.
     Returns:
         Proposals in pixels of `image_rgb`, continuous edges. Scores are minus the random priorities of IJCV

@@ -6,6 +6,7 @@ import sys
 
 from proposals.opencv_contrib import OpenCVError, check_one_opencv
 from tools.exit_status import ERROR, OK
+from tools.messages import complain
 
 
 def main() -> int:
@@ -13,7 +14,7 @@ def main() -> int:
     try:
         check_one_opencv()
     except OpenCVError as error:
-        print(f"googlenet-rcnn: {error}", file=sys.stderr)
+        complain(str(error))
         return ERROR
     return OK
 

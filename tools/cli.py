@@ -6,11 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from jsonargparse import ArgumentParser
-
 from tools import detect, models
-from tools.exit_status import ERROR, OK, USAGE, UsageError
-from tools.help_format import make_parser
+from tools.exit_status import ERROR, USAGE, UsageError
+from tools.messages import complain, flush
+from tools.parser import Parser, make_parser
 
 DESCRIPTION = """R-CNN-style object detection after GoogLeNet's winning ILSVRC 2014 entry.
 
@@ -20,7 +19,7 @@ DESCRIPTION = """R-CNN-style object detection after GoogLeNet's winning ILSVRC 2
 `googlenet-rcnn VERB --help` explains each verb."""
 
 
-def build_parser() -> ArgumentParser:
+def build_parser() -> Parser:
     """The parser of all verbs."""
     parser = make_parser(DESCRIPTION, prog="googlenet-rcnn", version=_version())
     verbs = parser.add_subcommands(dest="verb", metavar="VERB")
@@ -33,33 +32,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status.
 
     0: done; 3: finished, some images failed; 2: usage or configuration; 1: anything else. Errors that a user can
-    cause are one line on stderr.
+    cause are one line on stderr. GOOGLENET_RCNN_DEBUG=1 in the environment lets other errors through.
+
+    Raises:
+        SystemExit: with 0, for --help, --version and --print_config.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser()
-    if not arguments:
-        parser.print_help()
-        return USAGE
-    options = parser.parse_args(arguments)
-    run = {"detect": detect.run, "models": models.run}[options.verb]
     try:
-        return run(options[options.verb])
+        return _run(arguments)
     except UsageError as error:
-        return _complain(str(error), USAGE)
+        complain(str(error))
+        return USAGE
     except KeyboardInterrupt:
-        return _complain("interrupted", ERROR)
-    except BrokenPipeError:  # the reader of our output (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        complain("interrupted")
+        return ERROR
     except Exception as error:
         if os.environ.get("GOOGLENET_RCNN_DEBUG"):
             raise
-        return _complain(f"{_sentence(error)} (GOOGLENET_RCNN_DEBUG=1 shows where)", ERROR)
+        complain(f"{_sentence(error)} (GOOGLENET_RCNN_DEBUG=1 shows where)")
+        return ERROR
+    finally:
+        flush()
 
 
-def _complain(sentence: str, status: int) -> int:
-    print(f"googlenet-rcnn: {sentence}", file=sys.stderr)
-    return status
+def _run(arguments: list[str]) -> int:
+    parser = build_parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return USAGE
+    options = parser.parse_args(arguments)
+    run = {"detect": detect.run, "models": models.run}[options.verb]
+    return run(options[options.verb])
 
 
 def _sentence(error: Exception) -> str:

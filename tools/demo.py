@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.cli import main as googlenet_rcnn
-from tools.exit_status import OK
-from tools.help_format import make_parser
+from tools.exit_status import OK, USAGE, UsageError
+from tools.messages import complain, tell
+from tools.parser import make_parser
 
 PHOTOS = ("chelsea", "coffee", "astronaut", "motorcycle_left", "rocket")
 ROWS_PER_PHOTO = 4
@@ -19,12 +20,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser("Detect objects on scikit-image's sample photos: a table here, pictures in OUT/pictures.")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for the results")
     parser.add_argument("--model", type=str, default="bvlc_googlenet", help="model name or file")
-    options = parser.parse_args(list(sys.argv[1:] if argv is None else argv))
+    try:
+        options = parser.parse_args(list(sys.argv[1:] if argv is None else argv))
+    except UsageError as error:
+        complain(str(error))
+        return USAGE
     photos = [str(path) for path in sample_photos()]
-    print(f"Searching {len(photos)} photos; about a minute on two cores.", flush=True)
+    tell(f"Searching {len(photos)} photos; about a minute on two cores.")
     status = googlenet_rcnn(["detect", *photos, "--out", str(options.out), "--model", options.model, "--overwrite"])
     if status == OK:
-        print(best_detections(options.out))
+        tell(best_detections(options.out))
     return status
 
 
@@ -33,7 +38,8 @@ def sample_photos() -> list[Path]:
     import skimage.data
 
     folder = Path(skimage.data.__file__).parent
-    return [next(path for path in sorted(folder.glob(f"{name}.*")) if path.suffix in (".png", ".jpg")) for name in PHOTOS]
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".png", ".jpg")]
+    return [next(path for path in files if path.stem == name) for name in PHOTOS]
 
 
 def best_detections(out: Path) -> str:

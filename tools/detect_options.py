@@ -5,7 +5,7 @@ from __future__ import annotations
 from jsonargparse import ActionYesNo, ArgumentParser
 
 from configs.detection import DetectionConfig, ProposalConfig
-from tools.help_format import make_parser
+from tools.parser import make_parser
 
 DESCRIPTION = """Find objects in photos.
 
@@ -76,7 +76,7 @@ def _add_result_options(parser: ArgumentParser) -> None:
         "--min-score",
         type=float,
         default=default.min_score,
-        help="leave out detections below; 0.1 suits looking at pictures, 0.001 suits computing mAP",
+        help="leave out detections below; 0.5 suits looking at pictures, 0.001 suits computing mAP",
     )
     parser.add_argument(
         "--nms-iou",

@@ -7,7 +7,8 @@ from pathlib import Path
 from jsonargparse import ActionSubCommands, ArgumentParser, Namespace
 
 from tools.exit_status import OK, UsageError
-from tools.help_format import make_parser
+from tools.messages import tell
+from tools.parser import make_parser
 
 
 def add_to(parent: ActionSubCommands) -> None:
@@ -33,12 +34,10 @@ def run(options: Namespace) -> int:
     """Run one sub-verb; returns the exit status."""
     actions = {"list": _list, "info": _info, "fetch": _fetch, "convert": _convert}
     from detect.download import DownloadError
-    from detect.model_file import ModelFileError
-    from detect.model_zoo import UnknownModelError
 
     try:
         actions[options.action](options[options.action])
-    except (UnknownModelError, ModelFileError, DownloadError) as error:
+    except (ValueError, DownloadError) as error:  # of an unknown model, a damaged file
         raise UsageError(str(error)) from error
     return OK
 
@@ -48,9 +47,9 @@ def _list(options: Namespace) -> None:
 
     for model in MODELS.values():
         here = cached_path(model.name)
-        print(f"{model.name}  ({model.architecture}; {'at ' + str(here) if here else 'not on this machine'})")
-        print(f"    {model.description}; licence: {model.licence}")
-    print(f"\nModels are kept in {cache_folder()}; `googlenet-rcnn models fetch NAME` downloads one.")
+        tell(f"{model.name}  ({model.architecture}; {'at ' + str(here) if here else 'not on this machine'})")
+        tell(f"    {model.description}; licence: {model.licence}")
+    tell(f"\nModels are kept in {cache_folder()}; `googlenet-rcnn models fetch NAME` downloads one.")
 
 
 def _info(options: Namespace) -> None:
@@ -68,7 +67,7 @@ def _info(options: Namespace) -> None:
         "parameters": f"{sum(p.numel() for p in model.network.parameters()):,}",
         "input": f"{info.input.order.upper()}, minus {info.input.mean}, times {info.input.scale}",
         "classes": f"{len(info.classes)}: {', '.join(c.name for c in info.classes[:4])}, ...",
-        "head": f"{info.head}, temperature {info.temperature:g}",
+        "head": f"{info.head}, background logit {info.background_logit}",
         "regions": ", ".join(info.regions) + f", {info.context} px of context",
         "box regression": info.box_regression,
         "proposals": f"{proposals.method}, {proposals.mode}, superpixels x {proposals.superpixel_scale:g}",
@@ -77,13 +76,13 @@ def _info(options: Namespace) -> None:
         "licence": info.provenance.licence,
     }
     for name, value in rows.items():
-        print(f"{name:15} {value}")
+        tell(f"{name:15} {value}")
 
 
 def _fetch(options: Namespace) -> None:
     from detect.model_zoo import fetch
 
-    print(fetch(options.model))
+    tell(str(fetch(options.model)))
 
 
 def _convert(options: Namespace) -> None:
@@ -101,7 +100,7 @@ def _convert(options: Namespace) -> None:
         raise UsageError(f"--out: no folder {target.parent}")
     info, state = read_model_file(find_model_file(options.model))
     save_model(target, info, state, dtype=torch.float16 if options.half else torch.float32)
-    print(f"{target}: {info.name}, {target.stat().st_size / 1e6:.1f} MB")
+    tell(f"{target}: {info.name}, {target.stat().st_size / 1e6:.1f} MB")
 
 
 def _named(description: str) -> ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -60,7 +61,8 @@ class ImageProgress:
             self._bar.update(self._task, completed=self.done, speed=self._speed(), failures=failures)
         elif self.done == self.total or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            print(self.line(), file=self.stream, flush=True)
+            with contextlib.suppress(OSError):  # nobody reads stderr any more: the run goes on
+                print(self.line(), file=self.stream, flush=True)
 
     def line(self) -> str:
         """The state in words: `12/100 images, 0.41 images/s, 3:34 left, 1 failed`."""

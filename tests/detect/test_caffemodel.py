@@ -7,62 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from caffe_bytes import bytes_field, floats_field, legacy_blob, named_blob, new_layer, number_field, old_layer, varint
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detect import caffemodel
 from detect.caffemodel import CaffeModelError, read_caffemodel
-
-# A writer of the protobuf wire format, in as many lines as its specification has sentences.
-
-
-def varint(number: int) -> bytes:
-    out = bytearray()
-    number %= 2**64  # a negative number is written as its 64-bit two's complement
-    while number >= 128:
-        out.append(number % 128 + 128)
-        number //= 128
-    return bytes([*out, number])
-
-
-def number_field(number: int, value: int) -> bytes:
-    return varint(number * 8 + 0) + varint(value)
-
-
-def bytes_field(number: int, value: bytes) -> bytes:
-    return varint(number * 8 + 2) + varint(len(value)) + value
-
-
-def floats_field(number: int, values: list[float], packed: bool = True) -> bytes:
-    if packed:
-        return bytes_field(number, struct.pack(f"<{len(values)}f", *values))
-    return b"".join(varint(number * 8 + 5) + struct.pack("<f", value) for value in values)
-
-
-def legacy_blob(shape: tuple[int, int, int, int], values: list[float], packed: bool = True) -> bytes:
-    dims = b"".join(number_field(axis + 1, dim) for axis, dim in enumerate(shape))
-    return dims + floats_field(5, values, packed)
-
-
-def named_blob(shape: tuple[int, ...], values: list[float], packed: bool = True) -> bytes:
-    dims = b"".join(varint(dim) for dim in shape)
-    dims = bytes_field(1, dims) if packed else b"".join(number_field(1, dim) for dim in shape)
-    return bytes_field(7, dims) + floats_field(5, values, packed)
-
-
-def old_layer(name: str, *blobs: bytes) -> bytes:
-    body = (
-        bytes_field(2, b"bottom")
-        + bytes_field(3, b"top")
-        + bytes_field(4, name.encode())
-        + number_field(5, 4)
-    )
-    return bytes_field(2, body + b"".join(bytes_field(6, blob) for blob in blobs))
-
-
-def new_layer(name: str, *blobs: bytes) -> bytes:
-    body = bytes_field(1, name.encode()) + bytes_field(2, b"Convolution")
-    return bytes_field(100, body + b"".join(bytes_field(7, blob) for blob in blobs))
 
 
 def write(folder: Path, *parts: bytes) -> Path:
@@ -81,9 +31,7 @@ SMALL_NET = (
 
 def test_hand_worked_bytes(tmp_path: Path) -> None:
     blob = (
-        bytes.fromhex(
-            "08 01  10 01  18 01  20 02"
-        )  # tags 1·8+0 … 4·8+0: num 1, channels 1, height 1, width 2
+        bytes.fromhex("08 01  10 01  18 01  20 02")  # tags 1·8+0 … 4·8+0: num 1, channels 1, height 1, width 2
         + bytes.fromhex("2A 08")  # tag 5·8+2 = 42: packed data, 2 · 4 = 8 bytes
         + bytes.fromhex("00 00 80 3F")  # 0x3F800000: sign 0, exponent 127−127 = 0, fraction 1 → 1.0
         + bytes.fromhex("00 00 20 C0")  # 0xC0200000: sign 1, exponent 128−127 = 1, fraction 1.25 → −2.5
@@ -174,13 +122,7 @@ def test_unknown_fields_are_skipped_unopened(tmp_path: Path) -> None:
 
 
 def test_legacy_shape_goes_before_a_named_one(tmp_path: Path) -> None:
-    blob = (
-        named_blob((2,), [1, 2])
-        + number_field(1, 1)
-        + number_field(2, 1)
-        + number_field(3, 2)
-        + number_field(4, 1)
-    )
+    blob = named_blob((2,), [1, 2]) + number_field(1, 1) + number_field(2, 1) + number_field(3, 2) + number_field(4, 1)
     assert read_caffemodel(write(tmp_path, old_layer("a", blob)))["a"][0].shape == (1, 1, 2, 1)
 
 
@@ -332,10 +274,7 @@ def test_deep_nesting_is_not_entered(tmp_path: Path) -> None:
 MESSAGES = {
     "BlobShape": [("dim", 1, "INT64", True)],
     "BlobProto": [
-        *[
-            (name, index + 1, "INT32", False)
-            for index, name in enumerate(("num", "channels", "height", "width"))
-        ],
+        *[(name, index + 1, "INT32", False) for index, name in enumerate(("num", "channels", "height", "width"))],
         ("data", 5, "FLOAT", True),
         ("diff", 6, "FLOAT", True),
         ("shape", 7, "BlobShape", False),
@@ -423,8 +362,7 @@ WRITTEN_BY_PROTOBUF = {
         "20022a080000803e000000c1"
     ),
     "layer": (
-        "a206330a04636f6e763a1a2a100000003f000080bf000040406f12833a3a060a04020101023a0f2a08000080"
-        "3e000000c13a030a0102"
+        "a206330a04636f6e763a1a2a100000003f000080bf000040406f12833a3a060a04020101023a0f2a080000803e000000c13a030a0102"
     ),
 }
 WEIGHT, BIAS = [[[[0.5, -1.0]]], [[[3.0, 1e-3]]]], [0.25, -8.0]

@@ -39,9 +39,13 @@ def test_an_empty_one_is_removed(path: Path) -> None:
 
 
 def test_it_stays_after_an_error_and_the_lock_goes(path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), locked_part(path) as part:
-        part.write(b"half")
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with locked_part(path) as part:
+            part.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_bytes() == b"half"
     with locked_part(path) as part:
         assert length(part) == 4

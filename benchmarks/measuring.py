@@ -1,0 +1,50 @@
+"""What every benchmark reports besides its numbers, and how numbers are summarised."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def quartiles(values: list[float] | np.ndarray) -> list[float]:
+    """[first quartile, median, third quartile]."""
+    return [float(value) for value in np.percentile(values, (25, 50, 75))]
+
+
+def spread(values: list[float] | np.ndarray, form: str = ".3g") -> str:
+    """`median (first quartile-third quartile)`."""
+    low, middle, high = quartiles(values)
+    return f"{middle:{form}} ({low:{form}}-{high:{form}})"
+
+
+def environment(threads: int) -> dict[str, Any]:
+    """Commit, processor, threads and versions."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    packages = ("torch", "torchvision", "numpy", "numba", "opencv-contrib-python")
+    return {
+        "commit": commit.stdout.strip() or None,
+        "device": cpu_name(),
+        "threads": threads,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def cpu_name() -> str:
+    """The processor's name where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def write_json(path: Path | None, content: dict[str, Any]) -> None:
+    """Write the results where `--json` asks for them."""
+    if path is not None:
+        path.write_text(json.dumps(content, indent=2) + "\n")

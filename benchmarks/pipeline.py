@@ -1,0 +1,180 @@
+"""Seconds an image: this pipeline against the one that a user writes today, stage by stage, in one run.
+
+The naive pipeline: OpenCV's fast selective search at width 500, every region cropped and resized by itself with cv2,
+GoogLeNet with torch's own local response normalisation in float32 NCHW batches of 64, one call of `nms` a class.
+Ours: `Detector.load` with its defaults. Photos alternate between the two.
+
+    python benchmarks/pipeline.py --images FOLDER --model FILE --limit 5 --json pipeline.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from measuring import environment, quartiles, spread, write_json
+from torch import nn
+from torchvision.ops import nms
+
+from detect import Detector
+from detect.detector import DetectorSettings
+from detect.image_decoding import decode_image
+from detect.image_sources import find_images
+from detect.model_file import load_model
+from detect.model_zoo import find_model_file
+from detect.region_warp import RegionWarper, WarpSettings, add_context
+from detect.suppression import suppress
+from detect.zero_shot_head import ZeroShotHead
+from proposals.opencv_contrib import require_ximgproc
+
+STAGES = ("propose", "warp", "classify", "suppress")
+MIN_SCORE = 0.001
+
+
+class Ours:
+    """The project's pipeline through its public parts."""
+
+    def __init__(self, model: str) -> None:
+        self.detector = Detector.load(model, settings=DetectorSettings(min_score=MIN_SCORE))
+
+    def run(self, image: np.ndarray) -> tuple[dict[str, float], int]:
+        clock, detector = Clock(), self.detector
+        boxes = clock("propose", lambda: detector.proposer(image).boxes)
+        warper = RegionWarper(image, detector.info.input, settings=detector.warp, device=detector.classifier.device)
+        probs = []
+        for start in range(0, len(boxes), detector.batch_size):
+            part = boxes[start : start + detector.batch_size]
+            regions = clock("warp", lambda part=part: warper.regions(part))
+            probs.append(clock("classify", lambda regions=regions: detector.classifier(regions)))
+        device_boxes = torch.from_numpy(boxes)
+        clock("suppress", lambda: suppress(device_boxes, torch.cat(probs).cpu(), min_score=MIN_SCORE))
+        return clock.seconds, len(boxes)
+
+
+class Naive:
+    """What one writes in an afternoon; correct, and slow."""
+
+    def __init__(self, model: str) -> None:
+        loaded = load_model(find_model_file(model))
+        self.info, self.network = loaded.info, loaded.network
+        if hasattr(self.network, "norm"):
+            self.network.norm = nn.LocalResponseNorm(5, 1e-4, 0.75, 1.0)
+        self.head = ZeroShotHead(loaded.info.classes, 1000, background_logit=loaded.info.background_logit)
+        self.search = require_ximgproc()
+
+    def run(self, image: np.ndarray) -> tuple[dict[str, float], int]:
+        clock = Clock()
+        boxes = clock("propose", lambda: self.propose(image))
+        probs = []
+        for start in range(0, len(boxes), 64):
+            part = boxes[start : start + 64]
+            regions = clock("warp", lambda part=part: torch.stack([self.warp(image, box) for box in part]))
+            probs.append(clock("classify", lambda regions=regions: self.classify(regions)))
+        clock("suppress", lambda: self.suppress(torch.from_numpy(boxes), torch.cat(probs)))
+        return clock.seconds, len(boxes)
+
+    def propose(self, image: np.ndarray) -> np.ndarray:
+        scale = 500 / image.shape[1]
+        small = cv2.resize(image, (500, max(1, round(image.shape[0] * scale))))
+        search = self.search.createSelectiveSearchSegmentation()
+        search.setBaseImage(np.ascontiguousarray(small[:, :, ::-1]))
+        search.switchToSelectiveSearchFast()
+        found = search.process().astype(np.float32)
+        found = found[(found[:, 2] >= 20) & (found[:, 3] >= 20)]
+        return np.concatenate([found[:, :2], found[:, :2] + found[:, 2:]], axis=1) / np.float32(scale)
+
+    def warp(self, image: np.ndarray, box: np.ndarray) -> torch.Tensor:
+        """Mean-filled border, crop, resize, normalise: one region."""
+        x1, y1, x2, y2 = (round(float(v)) for v in add_context(box[None], WarpSettings())[0])
+        mean = np.array(self.info.input.mean[::-1] if self.info.input.order == "bgr" else self.info.input.mean)
+        height, width = image.shape[:2]
+        top, left, bottom, right = max(0, -y1), max(0, -x1), max(0, y2 - height), max(0, x2 - width)
+        inside = image[max(0, y1) : y2, max(0, x1) : x2]
+        padded = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_CONSTANT, value=[*mean, 0])
+        resized = cv2.resize(padded, (224, 224), interpolation=cv2.INTER_LINEAR)
+        return self.info.input.normalise(torch.from_numpy(resized).permute(2, 0, 1)[None])[0]
+
+    @torch.no_grad()
+    def classify(self, regions: torch.Tensor) -> torch.Tensor:
+        return self.head(self.network(regions.contiguous()))
+
+    def suppress(self, boxes: torch.Tensor, probs: torch.Tensor) -> list[torch.Tensor]:
+        kept = []
+        for label in range(probs.shape[1]):
+            rows = torch.nonzero(probs[:, label] >= MIN_SCORE)[:, 0]
+            kept.append(rows[nms(boxes[rows], probs[rows, label], 0.3)])
+        return kept
+
+
+class Clock:
+    """Adds up seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+
+    def __call__(self, stage, work):
+        start = time.perf_counter()
+        result = work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.seconds[stage] += time.perf_counter() - start
+        return result
+
+
+def check_agreement(ours: Ours, naive: Naive, image: np.ndarray) -> None:
+    """Before timing: the same regions get the same classes from both networks, warped either way."""
+    boxes = naive.propose(image)[:32]
+    crops = torch.stack([naive.warp(image, box) for box in boxes])
+    warper = RegionWarper(image, ours.detector.info.input, settings=ours.detector.warp)
+    theirs, same_crops = naive.classify(crops), ours.detector.classifier(crops).cpu()
+    own_crops = ours.detector.classifier(warper.regions(boxes)).cpu()
+    assert (theirs - same_crops).abs().mean() < 1e-3, "the two networks disagree"
+    assert (theirs.argmax(1) == own_crops.argmax(1)).float().mean() > 0.75, "the two warps disagree"
+
+
+def report(rows: dict[str, list[dict[str, float]]], counts: dict[str, list[int]]) -> dict[str, object]:
+    results: dict[str, object] = {}
+    print(f"{'seconds an image':12}  {'naive':>24}  {'ours':>24}  {'naive / ours':>20}")
+    for stage in (*STAGES, "all"):
+        naive, ours = (np.array([sum(r.values()) if stage == "all" else r[stage] for r in rows[m]]) for m in rows)
+        ratio = naive / ours
+        print(f"{stage:16}  {spread(naive):>24}  {spread(ours):>24}  {spread(ratio):>20}")
+        results[stage] = {"naive": quartiles(naive), "ours": quartiles(ours), "ratio": quartiles(ratio)}
+    for method, numbers in counts.items():
+        print(f"boxes an image, {method}: {spread(numbers, '.0f')}")
+        results[f"boxes {method}"] = quartiles(numbers)
+    regions = [np.array([r["warp"] + r["classify"] for r in rows[m]]) / counts[m] for m in rows]
+    print(f"warp + classify, a region: naive / ours {spread(regions[0] / regions[1])}")
+    results["region_ratio"] = quartiles(regions[0] / regions[1])
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--model", default="bvlc_googlenet", help="name or file of a GoogLeNet")
+    parser.add_argument("--limit", type=int, default=5, help="photos, evenly spaced over the folder")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    options = parser.parse_args()
+    found = [source.path for source in find_images([str(options.images)]).images]
+    photos = [found[i] for i in np.linspace(0, len(found) - 1, min(options.limit, len(found))).round().astype(int)]
+    methods = {"naive": Naive(options.model), "ours": Ours(options.model)}
+    check_agreement(methods["ours"], methods["naive"], decode_image(photos[0]))
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
+    counts: dict[str, list[int]] = {name: [] for name in methods}
+    for photo in photos:
+        image = decode_image(photo)
+        for name, method in methods.items():
+            seconds, count = method.run(image)
+            rows[name].append(seconds)
+            counts[name].append(count)
+    results = report(rows, counts)
+    write_json(options.json, {**environment(torch.get_num_threads()), "photos": len(photos), "results": results})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""What the annotated picture of an image is called."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import PurePosixPath
+
+from detect.image_sources import IMAGE_SUFFIXES
+
+_LONGEST = 255  # bytes in a file's name, on every common file system
+_JPEG = (".jpg", ".jpeg")
+
+
+def picture_name(image: str) -> str:
+    """The image's name, made to end as a JPEG's does; no two images of a folder share one.
+
+    `a.jpg` stays; `a.png` → `a.png.jpg`; therefore `a.png.jpg` → `a.png.jpg.jpg`; `a` → `a.picture.jpg`, to leave
+    `a.jpg` alone. A name that gets too long for a file is cut, with a digest of the whole in place of the end.
+    """
+    path = PurePosixPath(image)
+    suffix = path.suffix.lower()
+    if suffix in _JPEG and PurePosixPath(path.stem).suffix.lower() not in IMAGE_SUFFIXES:
+        return image
+    file = path.name + (".jpg" if suffix in IMAGE_SUFFIXES else ".picture.jpg")
+    if len(os.fsencode(file)) > _LONGEST:
+        digest = hashlib.sha256(os.fsencode(file)).hexdigest()[:16]
+        file = f"{_cut(path.name, _LONGEST - 30)}~{digest}.jpg"
+    return str(path.with_name(file))
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text that takes at most so many bytes."""
+    while len(os.fsencode(text)) > most:
+        text = text[:-1]
+    return text

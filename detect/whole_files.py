@@ -1,0 +1,52 @@
+"""Files that appear whole or not at all, and what is said when they cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+# The name that a file has while it is written. One will do: only one process writes to a run's folder. It is short,
+# so that any name that a file system takes can be written.
+UNFINISHED = ".unfinished"
+
+
+class OutputError(Exception):
+    """One sentence: why output could not be written (a full disk), and what to do."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under another name and rename it; folders above it are made.
+
+    Raises:
+        OutputError: if the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    _write_parts(path, [content])
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """`write_whole` for a file too large to hold: UTF-8 text, a piece at a time; newlines as they are."""
+    _write_parts(path, (line.encode() for line in lines))
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The sentence for a failed write."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    cure = "; make room and continue with --resume" if full else ""
+    return OutputError(f"cannot write {path}: {error.strerror or error}{cure}")
+
+
+def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    unfinished = path.with_name(UNFINISHED)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with unfinished.open("wb") as file:
+                file.writelines(parts)
+            os.replace(unfinished, path)
+        except BaseException:  # an interrupt too
+            unfinished.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise output_error(path, error) from error

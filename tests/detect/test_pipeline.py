@@ -1,0 +1,234 @@
+"""The pipeline: order, resuming, bounded memory, and images that fail."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fake_detector import FakeDetector, whole_and_quarter
+from numpy.typing import NDArray
+from odd_images import encode, make_odd_images, make_pipe, quadrants
+
+from detect import pipeline
+from detect.image_sources import SourceImage, find_images, shard
+from detect.pipeline import GROUP, ImageResult, detect_images
+from proposals import Proposals
+
+
+def make_photos(folder: Path, count: int) -> list[SourceImage]:
+    """Pictures of different widths, so that the fake detector tells them apart."""
+    folder.mkdir(exist_ok=True)
+    for i in range(count):
+        (folder / f"{i:03}.png").write_bytes(encode(quadrants(8, 10 + i), "PNG"))
+    return find_images([str(folder)]).images if count else []
+
+
+def summary(results: Iterable[ImageResult]) -> list[tuple[Any, ...]]:
+    """All but the times."""
+    return [
+        (
+            r.source.name,
+            None if r.image is None else r.image.tobytes(),
+            None if r.detections is None else [a.tolist() for a in vars(r.detections).values()],
+            r.error,
+            r.num_proposals,
+        )
+        for r in results
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, GROUP, 2 * GROUP + 1])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_results_come_in_order_with_all_stages_timed(tmp_path: Path, count: int, workers: int) -> None:
+    photos = make_photos(tmp_path / "p", count)
+    results = list(detect_images(FakeDetector(), photos, workers=workers))
+    assert [r.source for r in results] == photos
+    for i, result in enumerate(results):
+        assert result.image is not None
+        assert result.image.shape == (8, 10 + i, 3)
+        assert result.detections is not None
+        assert result.detections.labels.tolist() == [(10 + i + 7 * 8) % 200] * 2
+        assert result.num_proposals == 2
+        assert list(result.seconds) == ["decode", "propose", "classify"]
+        assert min(result.seconds.values()) >= 0
+
+
+def test_every_odd_image_is_answered_or_explained(tmp_path: Path) -> None:
+    expected = make_odd_images(tmp_path)
+    pipe = make_pipe(tmp_path)
+    results = {r.source.name: r for r in detect_images(FakeDetector(), find_images([str(tmp_path)]).images, workers=2)}
+    assert set(results) == {*expected, pipe}
+    assert "named pipe" in str(results.pop(pipe).error)
+    for name, result in results.items():
+        if expected[name].error is not None:
+            assert expected[name].error in str(result.error)
+            assert "\n" not in str(result.error)
+            assert result.image is result.detections is None
+            assert result.num_proposals == 0
+        else:
+            assert result.error is None
+            assert result.image is not None
+            assert result.image.shape[:2] == expected[name].size
+
+
+@pytest.mark.parametrize("first", range(2 * GROUP + 2))
+def test_resuming_anywhere_gives_the_rest_from_the_same_groups(tmp_path: Path, first: int) -> None:
+    photos = make_photos(tmp_path / "p", 2 * GROUP + 1)
+    (tmp_path / "p" / "002.png").write_bytes(b"")
+
+    class GroupsShow(FakeDetector):
+        """Labels each image by its place in the call, as a batch might change the last digits."""
+
+        def detect(self, images: Any) -> Iterator[Any]:
+            for place, classified in enumerate(super().detect(images)):
+                classified.detections.labels[:] = place
+                yield classified
+
+    whole = summary(detect_images(GroupsShow(), photos))
+    assert len({row[2][2][0] for row in whole if row[2]}) > 1
+    assert summary(detect_images(GroupsShow(), photos, first=first)) == whole[first:]
+
+
+def test_a_source_that_failed_and_a_proposer_that_fails_are_recorded(tmp_path: Path) -> None:
+    def fails_on_wide(image: NDArray[np.uint8]) -> Proposals:
+        if image.shape[1] == 11:
+            raise ZeroDivisionError("a bug\nin here")
+        if image.shape[1] == 12:
+            raise MemoryError
+        return whole_and_quarter(image)
+
+    photos = [SourceImage(tmp_path / "x", "x", "no such file"), *make_photos(tmp_path / "p", 4)]
+    results = list(detect_images(FakeDetector(proposer=fails_on_wide), photos))
+    assert [r.error for r in results] == [
+        "no such file",
+        None,
+        "ZeroDivisionError in selective search or decoding: a bug in here",
+        "not enough memory for this image",
+        None,
+    ]
+
+
+def test_nothing_proposed_is_nothing_found(tmp_path: Path) -> None:
+    def nothing(image: NDArray[np.uint8]) -> Proposals:
+        return Proposals(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+    (result,) = detect_images(FakeDetector(proposer=nothing), make_photos(tmp_path / "p", 1))
+    assert (result.error, result.num_proposals) == (None, 0)
+    assert result.detections is not None
+    assert len(result.detections) == 0
+
+
+OUT_OF_MEMORY = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+def test_an_image_too_large_for_the_network_fails_alone(tmp_path: Path, error: Exception) -> None:
+    class Small(FakeDetector):
+        def detect(self, images: Any) -> Iterator[Any]:
+            def checked() -> Iterator[Any]:
+                for image, boxes in images:
+                    if image.shape[1] == 12:
+                        raise error
+                    yield image, boxes
+
+            yield from super().detect(checked())
+
+    photos = make_photos(tmp_path / "p", GROUP + 2)
+    (tmp_path / "p" / "001.png").write_bytes(b"")
+    results = list(detect_images(Small(), photos))
+    assert [r.source for r in results] == photos
+    assert [r.error is None for r in results] == [True, False, False, True, True, True]
+    assert results[2].error == "not enough memory to classify the regions of this image"
+
+
+def test_other_errors_of_the_network_end_the_run(tmp_path: Path) -> None:
+    class Broken(FakeDetector):
+        def detect(self, images: Any) -> Iterator[Any]:
+            list(images)
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+            yield
+
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        list(detect_images(Broken(), make_photos(tmp_path / "p", 2)))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_stay_a_bounded_number_of_images_ahead(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the folder: at most one group with the reader, and workers + 1 images prepared ahead of it."""
+    lock, started, alive, most_alive = threading.Lock(), 0, 0, 0
+
+    def gone() -> None:
+        nonlocal alive
+        with lock:
+            alive -= 1
+
+    def decode(path: Path) -> NDArray[np.uint8]:
+        nonlocal started, alive, most_alive
+        image = np.zeros((4, 5, 3), np.uint8)
+        weakref.finalize(image, gone)
+        with lock:
+            started += 1
+            alive += 1
+            most_alive = max(most_alive, alive)
+        return image
+
+    monkeypatch.setattr(pipeline, "decode_image", decode)
+    sources = [SourceImage(tmp_path / str(i), str(i)) for i in range(60)]
+    for yielded, result in enumerate(detect_images(FakeDetector(), sources, workers=workers), start=1):
+        time.sleep(0.002)  # time for workers to run away
+        assert started <= yielded + GROUP + workers + 1
+        del result
+    assert started == 60
+    assert GROUP // 2 <= most_alive <= GROUP + workers + 2
+
+
+def test_workers_do_work_ahead(tmp_path: Path) -> None:
+    """With the reader asleep, the next images get ready."""
+    seen: list[int] = []
+
+    def watched(image: NDArray[np.uint8]) -> Proposals:
+        seen.append(image.shape[1])
+        return whole_and_quarter(image)
+
+    results = detect_images(FakeDetector(proposer=watched), make_photos(tmp_path / "p", 12), workers=2)
+    next(results)
+    deadline = time.monotonic() + 5
+    while len(seen) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(seen) >= 3
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_closing_early_ends_the_workers(tmp_path: Path) -> None:
+    results = detect_images(FakeDetector(), make_photos(tmp_path / "p", 12), workers=3)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("propose")]
+
+
+@pytest.mark.parametrize("count", [0, 1, 11, 12, 13, 40])
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_shards_of_groups_join_to_the_whole_and_begin_where_groups_do(count: int, n: int) -> None:
+    images = list(range(count))
+    blocks = [shard(images, i, n, group=GROUP) for i in range(1, n + 1)]
+    assert [image for block in blocks for image in block] == images
+    assert all(block[0] % GROUP == 0 for block in blocks if block)
+    assert max(map(len, blocks)) - min(map(len, blocks)) < 2 * GROUP
+
+
+def test_no_workers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="workers: expected at least 1, got 0"):
+        list(detect_images(FakeDetector(), [], workers=0))

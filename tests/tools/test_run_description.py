@@ -1,0 +1,72 @@
+"""Settings that decide the output, and totals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_detector import FakeDetector
+
+from configs.detection import DetectionConfig, ProposalConfig
+from detect.detection_records import encode_record, error_record
+from tools.run_description import count_records, description_of, settings_of
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    return settings_of(DetectionConfig(**changes), FakeDetector(), shard=None, draw=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"min_score": 0.2},
+        {"nms_iou": 0.5},
+        {"max_detections": 7},
+        {"proposals": ProposalConfig(mode="quality")},
+        {"proposals": ProposalConfig(superpixel_scale=1.0)},
+        {"proposals": ProposalConfig(limit=9)},
+        {"proposals": ProposalConfig(seed=1)},
+    ],
+)
+def test_what_decides_the_output_is_in_the_settings(changes: dict[str, Any]) -> None:
+    assert settings(**changes) != settings()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"workers": 3}, {"model": "/elsewhere/same.safetensors"}, {"device": "cpu"}, {"precision": "fp32"}],
+)
+def test_what_does_not_is_not(changes: dict[str, Any]) -> None:
+    """The model counts by its content, device and precision by what they came to."""
+    assert settings(**changes) == settings()
+
+
+def test_the_model_its_precision_and_its_batches_count() -> None:
+    now = settings()
+    assert (now["model_sha256"], now["device"], now["precision"], now["batch_size"]) == ("0" * 64, "cpu", "float32", 16)
+    assert now["proposals"] == {
+        "method": "selective_search",
+        "mode": "fast",
+        "superpixel_scale": 2.0,
+        "limit": None,
+        "seed": 0,
+    }
+
+
+def test_sources_that_are_not_utf8_can_be_described() -> None:
+    config = DetectionConfig()
+    assert description_of(config, FakeDetector(), ["a", "sn\udcf6"])["sources"] == ["a", "sn\\xf6"]  # type: ignore[arg-type]
+
+
+def test_totals_by_hand(tmp_path: Path) -> None:
+    records = [
+        {"image": "a", "detections": [{}, {}], "num_proposals": 5, "seconds": {"decode": 0.1, "classify": 1.0}},
+        error_record("b", "x"),
+        {"image": "c", "detections": [], "num_proposals": 4, "seconds": {"decode": 0.2, "classify": 2.0}},
+    ]
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(b"".join(map(encode_record, records)))
+    counts, seconds = count_records(path)
+    assert counts == {"images": 3, "failed": 1, "detections": 2, "proposals": 9}
+    assert seconds == {"decode": 0.3, "classify": 3.0}

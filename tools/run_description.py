@@ -1,0 +1,77 @@
+"""What `run.json` says of a run: the settings that decide its output, how it was made, and its totals."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.detection import DetectionConfig
+
+if TYPE_CHECKING:
+    from detect.detector import Detector
+
+_NOT_IN_THE_OUTPUT = ("workers", "device", "precision", "model", "batch_size")  # as they were asked for
+
+
+def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | None, draw: bool) -> dict[str, Any]:
+    """All that decides the output, defaults resolved; the model by its content, so that a moved file is the same."""
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _NOT_IN_THE_OUTPUT}
+    classifier = detector.classifier
+    return {
+        "model_sha256": classifier.sha256,
+        **settings,
+        "proposals": _proposals(config, detector),
+        "device": classifier.device.type,
+        "precision": str(classifier.dtype).removeprefix("torch."),
+        "batch_size": detector.batch_size,
+        "shard": shard,
+        "draw": draw,
+    }
+
+
+def description_of(config: DetectionConfig, detector: Detector, sources: Sequence[str]) -> dict[str, Any]:
+    """How the run was made, for people and to make it again."""
+    import numpy
+    import torch
+    import torchvision
+
+    versions = {
+        "googlenet-rcnn": version("googlenet-rcnn"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": numpy.__version__,
+    }
+    return {
+        "model": {"name": detector.info.name, "file": config.model, "sha256": detector.classifier.sha256},
+        "config": dataclasses.asdict(config),
+        "sources": [os.fsencode(source).decode("utf-8", "backslashreplace") for source in sources],
+        "versions": versions,
+    }
+
+
+def count_records(records: Path) -> tuple[dict[str, int], dict[str, float]]:
+    """Totals over all records, those of earlier sessions included: counts, and seconds by stage."""
+    from detect.detection_records import read_records
+
+    counts = {"images": 0, "failed": 0, "detections": 0, "proposals": 0}
+    seconds: dict[str, float] = {}
+    for record in read_records(records):
+        counts["images"] += 1
+        counts["failed"] += "error" in record
+        counts["detections"] += len(record.get("detections", ()))
+        counts["proposals"] += record.get("num_proposals", 0)
+        for stage, value in record.get("seconds", {}).items():
+            seconds[stage] = seconds.get(stage, 0.0) + value
+    return counts, {stage: round(total, 2) for stage, total in seconds.items()}
+
+
+def _proposals(config: DetectionConfig, detector: Detector) -> dict[str, Any]:
+    """The model's proposal setting with what the configuration says instead."""
+    chosen = {name: value for name, value in dataclasses.asdict(config.proposals).items() if value is not None}
+    return {**dataclasses.asdict(detector.info.proposals), **chosen}
