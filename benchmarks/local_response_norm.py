@@ -1,6 +1,6 @@
 """How much cheaper is our local response normalisation than torch's, on GoogLeNet's two maps?
 
-    python benchmarks/local_response_norm.py --json lrn.json
+python benchmarks/local_response_norm.py --json lrn.json
 """
 
 from __future__ import annotations

@@ -243,9 +243,7 @@ def _fields(source: _Source, message: _Field) -> Iterator[_Field]:
         else:
             raise CaffeModelError(f"wire type {wire_type} (group or unknown) at byte {tag_at}")
         if length > end - position:
-            raise CaffeModelError(
-                f"field {number} needs {length} bytes, {end - position} are left, at byte {position}"
-            )
+            raise CaffeModelError(f"field {number} needs {length} bytes, {end - position} are left, at byte {position}")
         yield _Field(number, wire_type, 0, position, position + length)
         position += length
 

@@ -42,7 +42,7 @@ def local_response_norm(
 def _normalise(features: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
     squares = features.to(torch.promote_types(features.dtype, torch.float32)).square()
     base = squares.clone(memory_format=torch.preserve_format)
-    for shift in range(1, min(size // 2, features.shape[1] - 1) + 1):
+    for shift in range(1, size // 2 + 1):
         base[:, shift:] += squares[:, :-shift]
         base[:, :-shift] += squares[:, shift:]
     base = base.mul(alpha / size).add_(k)

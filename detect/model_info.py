@@ -10,6 +10,7 @@ from typing import Any
 
 from detect.class_tables import DetectionClass
 from detect.input_format import InputFormat
+from proposals.selective_search import MODES
 
 FORMAT_VERSION = 1
 ARCHITECTURES = ("googlenet", "googlenet_bn")
@@ -25,6 +26,14 @@ class ProposalSetting:
     mode: str = "fast"
     superpixel_scale: float = 2.0  # GoogLeNet, section 8: superpixels enlarged by 2
     limit: int | None = None  # boxes an image, best first; None: all
+
+    def __post_init__(self) -> None:
+        _check_choice("proposals.method", self.method, ("selective_search",))
+        _check_choice("proposals.mode", self.mode, tuple(MODES))
+        if not 0 < self.superpixel_scale < math.inf:
+            raise ValueError(f"proposals.superpixel_scale: expected a number above 0, got {self.superpixel_scale}")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"proposals.limit: expected at least 1, got {self.limit}")
 
 
 @dataclass(frozen=True)

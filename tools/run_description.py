@@ -19,7 +19,12 @@ _NOT_IN_THE_OUTPUT = ("workers", "device", "precision", "model", "batch_size")  
 
 
 def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | None, draw: bool) -> dict[str, Any]:
-    """All that decides the output, defaults resolved; the model by its content, so that a moved file is the same."""
+    """All that decides the output, defaults resolved; the model by its content, so that a moved file is the same.
+
+    On a CPU the number of torch's threads is among it: it decides in which order sums are taken.
+    """
+    import torch
+
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _NOT_IN_THE_OUTPUT}
     classifier = detector.classifier
     return {
@@ -29,6 +34,7 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
         "device": classifier.device.type,
         "precision": str(classifier.dtype).removeprefix("torch."),
         "batch_size": detector.batch_size,
+        "threads": torch.get_num_threads() if classifier.device.type == "cpu" else None,
         "shard": shard,
         "draw": draw,
     }

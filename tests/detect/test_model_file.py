@@ -410,6 +410,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_damaged_checkpoints(tmp_path: Path, zipped: bool) -> None:
     """Cut off anywhere, or with any byte changed: one sentence about the file, whatever the unpickler trips over."""
     buffer = io.BytesIO()

@@ -136,9 +136,7 @@ def test_fetch_downloads(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_offline(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with pytest.raises(
-        DownloadError, match=r"cannot download small\.bin .* put it at .*small\.bin, or pass --model"
-    ):
+    with pytest.raises(DownloadError, match=r"cannot download small\.bin .* put it at .*small\.bin, or pass --model"):
         find_model_file("small", progress=lambda done, total: None)
 
 
@@ -147,9 +145,7 @@ def test_bundled_model(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fetch("inside") == cached_path("inside") == find_model_file("inside") == inside
     monkeypatch.setattr(model_zoo, "MODELS", {"gone": entry("gone", Bundled("models/gone.safetensors"))})
     assert cached_path("gone") is None
-    with pytest.raises(
-        DownloadError, match=r"the model gone should be installed at .*, and is not: install again"
-    ):
+    with pytest.raises(DownloadError, match=r"the model gone should be installed at .*, and is not: install again"):
         fetch("gone")
     assert not cache.exists()
 
@@ -169,9 +165,7 @@ def test_neither_file_nor_name(cache: Path, tmp_path: Path) -> None:
     assert str(caught.value) == (
         "no model file small.bin and no model named small.bin (did you mean small?); known: small, inside"
     )
-    with pytest.raises(
-        UnknownModelError, match=r"is a folder: expected a model file or one of small, inside"
-    ):
+    with pytest.raises(UnknownModelError, match=r"is a folder: expected a model file or one of small, inside"):
         find_model_file(tmp_path)
 
 

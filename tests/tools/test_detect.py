@@ -25,6 +25,7 @@ from PIL import Image
 from configs.detection import DetectionConfig
 from detect.detection_records import read_records
 from detect.drawing import class_colour
+from detect.pipeline import GROUP
 from tools.cli import main
 
 
@@ -456,6 +457,7 @@ def test_shards_one_after_the_other_are_the_whole(fake: Any, count: int, n: int)
     parts = []
     for i in range(1, n + 1):
         assert main(["detect", "photos", "--out", f"part{i}", "--shard", f"{i}/{n}", "--export", "coco"]) == 0
+        assert not timeless(f"part{i}") or len(parts) % GROUP == 0, "a shard begins where a group of the whole does"
         parts += timeless(f"part{i}")
         assert description(f"part{i}")["status"] == "finished"
     assert parts == timeless("whole")
