@@ -5,14 +5,20 @@ BIN := $(VENV)/bin
 # A model file for the demo; empty: fetch BVLC's GoogLeNet (53.5 MB) into the cache folder.
 MODEL ?= $(firstword $(wildcard ../shared/weights/bvlc_googlenet.safetensors))
 OUT ?= demo
+# A package index for torch and torchvision alone, such as PyTorch's own of CPU wheels; empty: pip's default.
+TORCH_INDEX ?=
 
-.PHONY: demo test lint format clean
+.PHONY: $(VENV) demo test lint format clean
 
-$(VENV): pyproject.toml
+# Stamped last, so that an install that was cut short is done again.
+$(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet torch torchvision --index-url $(TORCH_INDEX))
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	$(BIN)/python -m tools.check_install
-	touch $(VENV)
+	touch $@
+
+$(VENV): $(VENV)/.installed
 
 demo: $(VENV)
 	$(BIN)/python -m tools.demo --out $(OUT) --model $(or $(MODEL),bvlc_googlenet)

@@ -29,7 +29,7 @@ from detect.region_warp import RegionWarper
 from detect.suppression import suppress
 from detect.zero_shot_head import ZeroShotHead
 
-OPTIONS = [(t, b) for t in (1.0, 1.5, 2.0) for b in (None, 8.0, 9.0, 10.0, 11.0, 12.0)]
+OPTIONS = [(t, b) for t in (1.0, 1.5, 2.0) for b in (None, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0)]
 
 
 @dataclass(frozen=True)

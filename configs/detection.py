@@ -49,7 +49,7 @@ class DetectionConfig:
         min_score: in [0, 1].
         nms_iou: R-CNN on ILSVRC: 0.3.
         max_detections: per image.
-        batch_size: regions a pass; None: 16 on a CPU, 512 on a GPU.
+        batch_size: regions a pass; None: 16 on a CPU, 128 on a GPU.
         workers: threads that decode and propose; None: one on a CPU, all cores but one beside a GPU.
     Raises:
         ValueError: naming the flag that is out of range.

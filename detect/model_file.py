@@ -65,6 +65,9 @@ def load_model(path: Path) -> Model:
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise ModelFileError(f"{path}: weights do not fit {info.architecture}: {reason}") from error
+    for name, tensor in network.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise ModelFileError(f"{path}: expected finite weights, got NaN or infinity in {name}")
     return Model(info, network.eval(), file_sha256(path))
 
 
@@ -175,7 +178,7 @@ def bvlc_info() -> ModelInfo:
         num_outputs=1000,
         input=BVLC_INPUT,
         classes=ilsvrc_detection_classes(),
-        background_logit=10.0,  # docs/decisions/0005-zero-shot-background.md
+        background_logit=12.0,  # docs/decisions/0005-zero-shot-background.md
         provenance=Provenance(
             source="BVLC GoogLeNet, Caffe model zoo (bvlc_googlenet.caffemodel)",
             data="ILSVRC 2012 classification, 1.2 million training images",

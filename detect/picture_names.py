@@ -20,7 +20,7 @@ def picture_name(image: str) -> str:
     """
     path = PurePosixPath(image)
     suffix = path.suffix.lower()
-    if suffix in _JPEG and PurePosixPath(path.stem).suffix.lower() not in IMAGE_SUFFIXES:
+    if suffix in _JPEG and PurePosixPath(path.stem).suffix.lower() not in (*IMAGE_SUFFIXES, ".picture"):
         return image
     file = path.name + (".jpg" if suffix in IMAGE_SUFFIXES else ".picture.jpg")
     if len(os.fsencode(file)) > _LONGEST:

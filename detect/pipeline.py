@@ -97,7 +97,8 @@ def prepare(source: SourceImage, proposer: Proposer) -> PreparedImage:
 def _detect_group(detector: Detector, group: Iterator[PreparedImage]) -> Iterator[ImageResult]:
     """Classify the readable images of a group together; failed ones keep their place in the order.
 
-    If memory does not suffice, those that are left are classified one by one, and only the culprit fails.
+    If memory does not suffice, those that are left are classified one by one in smaller batches, and only an image
+    that does not fit at all fails.
     """
     waiting: deque[PreparedImage] = deque()
 
@@ -112,9 +113,13 @@ def _detect_group(detector: Detector, group: Iterator[PreparedImage]) -> Iterato
             while waiting[0].error is not None:
                 yield _failure(waiting.popleft())
             yield _success(waiting.popleft(), classified)
+        exhausted = False
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
+        exhausted = True
+    # Outside of `except`: while an error is handled, its traceback keeps the failed batch alive.
+    if exhausted:
         waiting.extend(group)
         for prepared in waiting:
             yield _detect_alone(detector, prepared)
@@ -123,16 +128,21 @@ def _detect_group(detector: Detector, group: Iterator[PreparedImage]) -> Iterato
 
 
 def _detect_alone(detector: Detector, prepared: PreparedImage) -> ImageResult:
+    """Classify one image by itself, in ever smaller batches while memory does not suffice."""
     if prepared.error is not None:
         return _failure(prepared)
-    try:
-        (classified,) = detector.detect([_pixels_and_boxes(prepared)])
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        prepared.error = "not enough memory to classify the regions of this image"
-        return _failure(prepared)
-    return _success(prepared, classified)
+    batch_size = detector.batch_size
+    while True:
+        try:
+            (classified,) = detector.detect([_pixels_and_boxes(prepared)], batch_size=batch_size)
+            return _success(prepared, classified)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        if batch_size == 1:
+            prepared.error = "not enough memory to classify the regions of this image"
+            return _failure(prepared)
+        batch_size = max(1, batch_size // 4)
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:

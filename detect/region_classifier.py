@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from detect.devices import resolve_device, resolve_precision
 from detect.model_file import Model
@@ -32,6 +32,9 @@ class RegionClassifier:
         network = copy.deepcopy(model.network).eval().requires_grad_(False)
         network = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
         network.classifier.float()
+        for module in network.modules():  # as autocast does: statistics of large activations need float32
+            if isinstance(module, nn.BatchNorm2d):
+                module.float()
         self.network = network
         head = ZeroShotHead(self.info.classes, self.info.num_outputs, background_logit=self.info.background_logit)
         self.head = head.to(self.device)
@@ -46,5 +49,7 @@ class RegionClassifier:
     def logits(self, regions: Tensor) -> Tensor:
         """(N, 3, S, S) normalised regions → the network's float32 outputs (N, num_outputs) before the head."""
         images = regions.to(self.device, self.dtype, memory_format=torch.channels_last)
-        logits: Tensor = self.network(images)
+        # cuDNN would otherwise round float32 to TF32, and may choose kernels whose sums have no fixed order.
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            logits: Tensor = self.network(images)
         return logits

@@ -97,10 +97,12 @@ class RegionWarper:
         Returns:
             (N, 3, size, size) float32 on the device, channels_last.
         Raises:
-            ValueError: if boxes is not (N, 4).
+            ValueError: if boxes is not (N, 4) or not finite.
         """
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise ValueError(f"boxes: expected (N, 4), got {boxes.shape}")
+        if not np.isfinite(boxes).all():
+            raise ValueError("boxes: expected finite coordinates, got NaN or infinity")
         grown = add_context(boxes, self.settings)
         levels = pyramid_levels(grown, self.settings.size)
         shape = (len(boxes), 3, self.settings.size, self.settings.size)

@@ -26,6 +26,11 @@ class RunFolderError(Exception):
     """One sentence: why the folder cannot be used, and what to do."""
 
 
+def holds_run(folder: Path) -> bool:
+    """Whether a run has left its description or records there."""
+    return (folder / RUN).exists() or (folder / RECORDS).exists()
+
+
 class RunFolder:
     """An output folder, locked for one run; close it, or use it in a `with` statement.
 
@@ -133,8 +138,7 @@ class RunFolder:
         return self.pictures / picture_name(name)
 
     def _prepare(self, mode: Literal["new", "resume", "overwrite"]) -> None:
-        holds_run = (self.folder / RUN).exists() or self.records_path.exists()
-        if not holds_run:
+        if not holds_run(self.folder):
             self._refuse_foreign_files()
         elif mode == "new":
             raise RunFolderError(

@@ -39,7 +39,7 @@ def sample_photos() -> list[Path]:
 
     folder = Path(skimage.data.__file__).parent
     files = [path for path in sorted(folder.iterdir()) if path.suffix in (".png", ".jpg")]
-    return [next(path for path in files if path.stem == name) for name in PHOTOS]
+    return [path for name in PHOTOS for path in files if path.stem == name]
 
 
 def best_detections(out: Path) -> str:
@@ -49,6 +49,8 @@ def best_detections(out: Path) -> str:
 
     lines = [f"{'photo':22}{'name':24}{'score':>6}   box (x1, y1, x2, y2)"]
     for record in read_records(out / RECORDS):
+        if not record["detections"]:
+            lines.append(f"{record['image']:22}nothing above the threshold")
         for found in record["detections"][:ROWS_PER_PHOTO]:
             corners = ", ".join(f"{edge:.0f}" for edge in found["box"])
             lines.append(f"{record['image']:22}{found['name']:24}{found['score']:6.2f}   {corners}")

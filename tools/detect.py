@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.run_folder import RunFolder
 
 
+MOST_WORKERS = 16  # each holds a decoded image
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
     """A command whose arguments have been found good.
@@ -53,21 +56,42 @@ def add_to(parent: ActionSubCommands) -> None:
 def run(options: Namespace) -> int:
     """Detect; returns the exit status."""
     from detect.download import DownloadError
-    from detect.run_folder import RunFolder, RunFolderError
     from detect.whole_files import OutputError
 
     try:
-        mode = _mode(options)
-        job = _job(options)
-        settings = settings_of(job.config, job.detector, shard=options.shard, draw=job.draw)
-        with RunFolder(Path(options.out), settings, mode) as folder:
-            folder.check_sources([image.name for image in job.images])
+        folder, job = _open(options)
+        with folder:
             return _run_in(folder, job)
-    except (ValueError, RunFolderError, DownloadError) as error:
-        raise UsageError(str(error)) from error
-    except OutputError as error:
+    except (OutputError, DownloadError) as error:
         complain(str(error))
         return ERROR
+
+
+def _open(options: Namespace) -> tuple[RunFolder, Job]:
+    """Everything that can go wrong before the work.
+
+    Raises:
+        UsageError: one sentence that says what to do.
+    """
+    from detect.run_folder import RunFolder, RunFolderError, holds_run
+
+    try:
+        mode = _mode(options)
+        if mode == "new" and options.out and holds_run(Path(options.out)):
+            raise RunFolderError(
+                f"--out {options.out} already holds a run: give --resume to continue it, or --overwrite"
+            )
+        job = _job(options)
+        settings = settings_of(job.config, job.detector, shard=options.shard, draw=job.draw)
+        folder = RunFolder(Path(options.out), settings, mode)
+    except (ValueError, RunFolderError) as error:
+        raise UsageError(str(error)) from error
+    try:
+        folder.check_sources([image.name for image in job.images])
+    except RunFolderError as error:
+        folder.close()
+        raise UsageError(str(error)) from error
+    return folder, job
 
 
 def _run_in(folder: RunFolder, job: Job) -> int:
@@ -75,9 +99,14 @@ def _run_in(folder: RunFolder, job: Job) -> int:
 
     try:
         with sigterm_interrupts():
-            counts = _detect(folder, job)
+            description = description_of(job.config, job.detector, job.sources)
+            folder.start(description)
+            wall = _detect(folder, job)
             for name in job.exports:
                 write_export(name, folder.records_path, job.detector.info.classes, job.image_index)
+            counts, stages = count_records(folder.records_path)
+            seconds = {"wall_of_last_session": round(wall, 2), **stages}
+            folder.finish({**description, "counts": counts, "seconds": seconds})
     except KeyboardInterrupt:
         done = f"after {len(folder.done)} of {len(job.images)} images" if folder.done else "before the first image"
         complain(f"interrupted {done}; continue with --resume")
@@ -91,23 +120,18 @@ def _run_in(folder: RunFolder, job: Job) -> int:
     return SOME_IMAGES_FAILED if counts["failed"] else OK
 
 
-def _detect(folder: RunFolder, job: Job) -> dict[str, int]:
-    """Search all images not done yet, writing each as it is finished; returns the counts of the whole run."""
+def _detect(folder: RunFolder, job: Job) -> float:
+    """Search all images not done yet, writing each as it is finished; returns the seconds that took."""
     from detect.pipeline import detect_images
 
     workers = job.config.workers or _default_workers(job.detector.classifier.device.type)
-    description = description_of(job.config, job.detector, job.sources)
-    folder.start(description)
     started = time.monotonic()
     first = len(folder.done)
     with ImageProgress(len(job.images), done=first) as progress:
         for result in detect_images(job.detector, job.images, first=first, workers=workers):
             _write(result, folder, job)
             progress.advance(failed=result.error is not None)
-    counts, stages = count_records(folder.records_path)
-    seconds = {"wall_of_last_session": round(time.monotonic() - started, 2), **stages}
-    folder.finish({**description, "counts": counts, "seconds": seconds})
-    return counts
+    return time.monotonic() - started
 
 
 def _write(result: ImageResult, folder: RunFolder, job: Job) -> None:
@@ -150,6 +174,8 @@ def _job(options: Namespace) -> Job:
     exports = parse_formats(options.export)
     if options.image_index and "ilsvrc" not in exports:
         raise ValueError("--image-index: expected --export ilsvrc with it")
+    if options.shard and "ilsvrc" in exports and not options.image_index:
+        raise ValueError("--export ilsvrc with --shard: expected --image-index, or all shards would number from 1")
     index = read_image_index(Path(options.image_index)) if options.image_index else None
     block = parse_shard(options.shard) if options.shard else (1, 1)
     found = find_images(options.source, exclude=Path(options.out, PICTURES))
@@ -189,4 +215,9 @@ def _say_what_was_found(found: FoundImages) -> None:
 
 def _default_workers(device: str) -> int:
     """Beside a GPU all cores but one propose; on a CPU the network needs the cores, and one worker stays ahead."""
-    return max(1, (os.cpu_count() or 1) - 1) if device == "cuda" else 1
+    return min(MOST_WORKERS, max(1, _usable_cores() - 1)) if device == "cuda" else 1
+
+
+def _usable_cores() -> int:
+    """Cores that this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,8 +15,8 @@ DESCRIPTION = """Find objects in photos.
   googlenet-rcnn detect PHOTOS --out OUT2 --shard 2/4      the second quarter, on another machine
 
 OUT/detections.jsonl has one line per image, in source order: its boxes in pixels of the upright image, or why it
-failed. OUT/run.json says how the run was made, OUT/pictures shows the boxes. The outputs of all shards, one after
-the other, are the output of the whole.
+failed. OUT/run.json says how the run was made, OUT/pictures shows the boxes. The detections.jsonl of all shards,
+one after the other, are that of the whole.
 
 Exit status: 0 all images done; 3 finished, some images failed; 2 wrong usage; 1 anything else."""
 
@@ -54,7 +54,7 @@ def _add_model_options(parser: ArgumentParser) -> None:
         default=default.regions,
         help="warp: each region by itself through the network (R-CNN)",
     )
-    parser.add_argument("--batch-size", type=int | None, default=None, help="regions a pass; 16 on a CPU, 512 on a GPU")
+    parser.add_argument("--batch-size", type=int | None, default=None, help="regions a pass; 16 on a CPU, 128 on a GPU")
     parser.add_argument("--workers", type=int | None, default=None, help="threads that decode and propose ahead")
     proposals = ProposalConfig()
     parser.add_argument(

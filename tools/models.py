@@ -6,8 +6,8 @@ from pathlib import Path
 
 from jsonargparse import ActionSubCommands, ArgumentParser, Namespace
 
-from tools.exit_status import OK, UsageError
-from tools.messages import tell
+from tools.exit_status import ERROR, OK, UsageError
+from tools.messages import complain, tell
 from tools.parser import make_parser
 
 
@@ -37,8 +37,11 @@ def run(options: Namespace) -> int:
 
     try:
         actions[options.action](options[options.action])
-    except (ValueError, DownloadError) as error:  # of an unknown model, a damaged file
+    except ValueError as error:  # of an unknown model, a damaged file
         raise UsageError(str(error)) from error
+    except DownloadError as error:
+        complain(str(error))
+        return ERROR
     return OK
 
 
@@ -105,5 +108,6 @@ def _convert(options: Namespace) -> None:
 
 def _named(description: str) -> ArgumentParser:
     parser = make_parser(description)
+    parser.add_argument("--config", action="config", help="YAML file with any of these settings")
     parser.add_argument("model", type=str, help="a name from `googlenet-rcnn models list`, or a model file")
     return parser

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import platform
+import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +17,7 @@ from configs.detection import DetectionConfig
 if TYPE_CHECKING:
     from detect.detector import Detector
 
+_NUMERICS = ("googlenet-rcnn", "torch", "torchvision", "numpy", "numba", "opencv-contrib-python", "pillow")
 _NOT_IN_THE_OUTPUT = ("workers", "device", "precision", "model", "batch_size")  # as they were asked for
 
 
@@ -29,6 +32,8 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
     classifier = detector.classifier
     return {
         "model_sha256": classifier.sha256,
+        "model_header": hashlib.sha256(detector.info.to_json().encode()).hexdigest()[:16],
+        "versions": versions(),
         **settings,
         "proposals": _proposals(config, detector),
         "device": classifier.device.type,
@@ -42,23 +47,33 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
 
 def description_of(config: DetectionConfig, detector: Detector, sources: Sequence[str]) -> dict[str, Any]:
     """How the run was made, for people and to make it again."""
-    import numpy
-    import torch
-    import torchvision
-
-    versions = {
-        "googlenet-rcnn": version("googlenet-rcnn"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "numpy": numpy.__version__,
-    }
     return {
         "model": {"name": detector.info.name, "file": config.model, "sha256": detector.classifier.sha256},
         "config": dataclasses.asdict(config),
         "sources": [os.fsencode(source).decode("utf-8", "backslashreplace") for source in sources],
-        "versions": versions,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "processor": platform.processor() or platform.machine(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of the packages whose numerics reach the output."""
+    return {name: version(name) for name in _NUMERICS}
+
+
+def commit() -> str | None:
+    """The commit this code was checked out at; None where it is installed without its repository."""
+    folder = Path(__file__).resolve().parent.parent
+    if not (folder / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
 
 
 def count_records(records: Path) -> tuple[dict[str, int], dict[str, float]]:

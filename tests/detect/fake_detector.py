@@ -37,7 +37,9 @@ class FakeDetector:
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
         return next(self.detect([(image, self.proposer(image).boxes)])).detections
 
-    def detect(self, images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]]) -> Iterator[Any]:
+    def detect(
+        self, images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]], *, batch_size: int | None = None
+    ) -> Iterator[Any]:
         for image, boxes in images:
             label = (image.shape[1] + 7 * image.shape[0]) % 200
             scores = (0.9 / np.arange(1, len(boxes) + 1)).astype(np.float32)

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
 import os
 import pickle
 from collections.abc import Callable
@@ -442,3 +443,17 @@ def test_other_checkpoints(tmp_path: Path, content: object, message: str) -> Non
     torch.save(content, path)
     with pytest.raises(ModelFileError, match=f"^{path}: {message}$"):
         load_model(path)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_weights_that_are_no_numbers(tmp_path: Path, bad: float) -> None:
+    weights = GoogLeNet(1000).state_dict()
+    weights["conv2.bias"][3] = bad
+    bvlc = {}
+    names = {module: layer for layer, module in caffe_to_module_names().items()}
+    for name, tensor in weights.items():
+        module, kind = name.rsplit(".", 1)
+        bvlc[f"{names[module]}.{kind}"] = tensor
+    save_file(bvlc, tmp_path / "bad.safetensors")
+    with pytest.raises(ModelFileError, match=r"bad.safetensors: expected finite weights, got NaN .* in conv2.bias"):
+        load_model(tmp_path / "bad.safetensors")

@@ -20,6 +20,7 @@ from detect.picture_names import picture_name
         ("a.png", "a.png.jpg"),
         ("a.png.jpg", "a.png.jpg.jpg"),
         ("a", "a.picture.jpg"),
+        ("a.picture.jpg", "a.picture.jpg.jpg"),
         ("d.jpg/a.gif", "d.jpg/a.gif.jpg"),
         ("new\nline.png", "new\nline.png.jpg"),
         (os.fsdecode(b"sn\xf6.png"), os.fsdecode(b"sn\xf6.png.jpg")),
@@ -29,7 +30,11 @@ def test_names_by_hand(image: str, picture: str) -> None:
     assert picture_name(image) == picture
 
 
-@given(names=st.sets(st.lists(st.sampled_from(["a", ".jpg", ".jpeg", ".png", ".JPG", ".b"]), min_size=1).map("".join)))
+@given(
+    names=st.sets(
+        st.lists(st.sampled_from(["a", ".jpg", ".jpeg", ".png", ".JPG", ".b", ".picture"]), min_size=1).map("".join)
+    )
+)
 def test_no_two_images_share_a_picture(names: set[str]) -> None:
     files = {f"x{name}" for name in names}
     assert len({picture_name(name) for name in files}) == len(files)

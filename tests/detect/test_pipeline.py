@@ -135,7 +135,7 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 def test_an_image_too_large_for_the_network_fails_alone(tmp_path: Path, error: Exception) -> None:
     class Small(FakeDetector):
-        def detect(self, images: Any) -> Iterator[Any]:
+        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
             def checked() -> Iterator[Any]:
                 for image, boxes in images:
                     if image.shape[1] == 12:
@@ -152,9 +152,29 @@ def test_an_image_too_large_for_the_network_fails_alone(tmp_path: Path, error: E
     assert results[2].error == "not enough memory to classify the regions of this image"
 
 
+def test_out_of_memory_is_tried_again_in_smaller_batches_with_the_failed_one_freed(tmp_path: Path) -> None:
+    tried: list[int | None] = []
+    held: list[weakref.ref[torch.Tensor]] = []
+
+    class Small(FakeDetector):
+        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
+            assert all(reference() is None for reference in held), "the failed batch is still in memory"
+            tried.append(batch_size)
+            if batch_size is None or batch_size > 1:
+                activations = torch.zeros(8)
+                held.append(weakref.ref(activations))
+                next(iter(images))
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            yield from super().detect(images)
+
+    (result,) = detect_images(Small(), make_photos(tmp_path / "p", 1))
+    assert result.error is None
+    assert tried == [None, 16, 4, 1]  # the group, then the image alone from the detector's batch size down
+
+
 def test_other_errors_of_the_network_end_the_run(tmp_path: Path) -> None:
     class Broken(FakeDetector):
-        def detect(self, images: Any) -> Iterator[Any]:
+        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
             list(images)
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
             yield

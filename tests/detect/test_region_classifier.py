@@ -130,3 +130,12 @@ def test_settings(model: Model) -> None:
         RegionClassifier(model, device="tpu")
     with pytest.raises(ValueError, match="precision: expected auto, fp32 or bf16, got 'int8'"):
         RegionClassifier(model, device="cpu", precision="int8")
+
+
+def test_statistics_of_batch_norm_stay_float32_in_bfloat16() -> None:
+    classifier = RegionClassifier(Model(torchvision_info(), GoogLeNetBN(), "0" * 64), precision="bf16")
+    norms = [m for m in classifier.network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert len(norms) == 57
+    assert all(m.weight.dtype == m.running_var.dtype == torch.float32 for m in norms if m.running_var is not None)
+    assert all(m.weight.dtype == torch.bfloat16 for m in classifier.network.modules() if isinstance(m, torch.nn.Conv2d))
+    assert torch.isfinite(classifier(random(2))).all()

@@ -152,6 +152,12 @@ def test_boxes_of_another_shape_are_refused() -> None:
         RegionWarper(data.coffee(), BVLC_INPUT).regions(np.zeros((7, 5), np.float32))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_boxes_that_are_no_numbers_are_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="boxes: expected finite coordinates, got NaN or infinity"):
+        RegionWarper(data.coffee(), BVLC_INPUT).regions(np.array([[0, 0, bad, 9]], np.float32))
+
+
 @pytest.mark.parametrize(("size", "context"), [(0, 0), (32, 16), (32, -1)])
 def test_impossible_settings_are_refused(size: int, context: int) -> None:
     with pytest.raises(ValueError, match="warp: expected 0 <= 2 · context < size"):

@@ -98,7 +98,9 @@ def test_a_run_writes_records_pictures_and_a_description(fake: Any, capsys: pyte
     assert run["model"] == {"name": "bvlc_googlenet", "file": "bvlc_googlenet", "sha256": "0" * 64}
     assert run["config"]["min_score"] == DetectionConfig().min_score
     assert run["sources"] == ["photos"]
-    assert set(run["versions"]) == {"googlenet-rcnn", "python", "torch", "torchvision", "numpy"}
+    packages = {"googlenet-rcnn", "torch", "torchvision", "numpy", "numba", "opencv-contrib-python", "pillow"}
+    assert set(run["settings"]["versions"]) == packages
+    assert {"commit", "python", "processor"} <= set(run)
 
 
 def test_every_odd_image_in_one_folder(fake: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -509,6 +511,9 @@ def test_export_errors_are_found_before_any_work(capsys: pytest.CaptureFixture[s
     assert "expected a line for every image, found none for 01.png" in refused(capsys, *with_index, "val.txt")
     assert "--image-index: cannot read gone.txt: No such file" in refused(capsys, *with_index, "gone.txt")
     assert "--image-index: cannot read photos: Is a directory" in refused(capsys, *with_index, "photos")
+    assert "expected --image-index, or all shards would number from 1" in refused(
+        capsys, *argv, "--export", "ilsvrc", "--shard", "1/2"
+    )
     assert "--image-index: expected --export ilsvrc with it" in refused(capsys, *argv, "--image-index", "val.txt")
     assert "--export: expected any of coco,ilsvrc,csv, got 'voc'" in refused(capsys, *argv, "--export", "voc")
     assert not Path("out").exists()

@@ -59,7 +59,7 @@ def test_fetch_without_a_network_is_one_line(
         raise DownloadError("cannot download it: no network; put it there")
 
     monkeypatch.setattr(model_zoo, "download", offline)
-    assert main(["models", "fetch", "bvlc_googlenet"]) == 2
+    assert main(["models", "fetch", "bvlc_googlenet"]) == 1
     assert capsys.readouterr().err == "googlenet-rcnn: cannot download it: no network; put it there\n"
 
 
