@@ -5,12 +5,16 @@ GoogLeNet with torch's own local response normalisation in float32 NCHW batches 
 Ours: `Detector.load` with its defaults, one image at a time: no work overlaps. Both keep detections from 0.001 on,
 as one does to compute mAP, and run on the same device. Which of the two goes first alternates with the photos.
 
-    python benchmarks/pipeline.py --images FOLDER --model FILE --limit 5 --json pipeline.json
+With `--regions R`, warping and classifying are timed on R of a photo's boxes, evenly spaced over them, and multiplied
+up to all; every region costs the same. The naive pipeline otherwise takes minutes a photo.
+
+    python benchmarks/pipeline.py --images FOLDER --model FILE --limit 5 --regions 256 --json pipeline.json
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -40,7 +44,8 @@ MIN_SCORE = 0.001
 class Ours:
     """The project's pipeline through its public parts."""
 
-    def __init__(self, model: str, device: str) -> None:
+    def __init__(self, model: str, device: str, regions: int | None) -> None:
+        self.regions = regions
         self.detector = Detector.load(model, device=device, settings=DetectorSettings(min_score=MIN_SCORE))
 
     def run(self, image: np.ndarray) -> tuple[dict[str, float], int]:
@@ -49,19 +54,22 @@ class Ours:
         boxes = clock("propose", lambda: detector.proposer(image).boxes)
         warper = clock("warp", lambda: RegionWarper(image, detector.info.input, settings=detector.warp, device=device))
         probs = []
-        for start in range(0, len(boxes), detector.batch_size):
-            part = boxes[start : start + detector.batch_size]
+        measured = evenly(boxes, self.regions)
+        for start in range(0, len(measured), detector.batch_size):
+            part = measured[start : start + detector.batch_size]
             regions = clock("warp", lambda part=part: warper.regions(part))
             probs.append(clock("classify", lambda regions=regions: detector.classifier(regions)))
-        device_boxes = torch.from_numpy(boxes).to(device)
-        clock("suppress", lambda: suppress(device_boxes, torch.cat(probs), min_score=MIN_SCORE))
+        clock.multiply(len(boxes) / len(measured))
+        device_boxes, all_probs = torch.from_numpy(boxes).to(device), repeat(torch.cat(probs), len(boxes))
+        clock("suppress", lambda: suppress(device_boxes, all_probs, min_score=MIN_SCORE))
         return clock.seconds, len(boxes)
 
 
 class Naive:
     """What one writes in an afternoon; correct, and slow."""
 
-    def __init__(self, model: str, device: str) -> None:
+    def __init__(self, model: str, device: str, regions: int | None) -> None:
+        self.regions = regions
         loaded = load_model(find_model_file(model))
         self.device = resolve_device(device)
         self.info, self.network = loaded.info, loaded.network.to(self.device)
@@ -75,11 +83,14 @@ class Naive:
         clock = Clock()
         boxes = clock("propose", lambda: self.propose(image))
         probs = []
-        for start in range(0, len(boxes), 64):
-            part = boxes[start : start + 64]
+        measured = evenly(boxes, self.regions)
+        for start in range(0, len(measured), 64):
+            part = measured[start : start + 64]
             regions = clock("warp", lambda part=part: torch.stack([self.warp(image, box) for box in part]))
             probs.append(clock("classify", lambda regions=regions: self.classify(regions)))
-        clock("suppress", lambda: self.suppress(torch.from_numpy(boxes), torch.cat(probs)))
+        clock.multiply(len(boxes) / len(measured))
+        all_probs = repeat(torch.cat(probs), len(boxes))
+        clock("suppress", lambda: self.suppress(torch.from_numpy(boxes), all_probs))
         return clock.seconds, len(boxes)
 
     def propose(self, image: np.ndarray) -> np.ndarray:
@@ -129,6 +140,23 @@ class Clock:
         self.seconds[stage] += time.perf_counter() - start
         return result
 
+    def multiply(self, factor: float) -> None:
+        """Scale the stages that were timed on some of the regions."""
+        for stage in ("warp", "classify"):
+            self.seconds[stage] *= factor
+
+
+def evenly(boxes: np.ndarray, count: int | None) -> np.ndarray:
+    """At most `count` of the boxes, evenly spaced over their order; None: all."""
+    if count is None or count >= len(boxes):
+        return boxes
+    return boxes[np.linspace(0, len(boxes) - 1, count).round().astype(int)]
+
+
+def repeat(probs: torch.Tensor, count: int) -> torch.Tensor:
+    """Rows repeated up to `count`, so that suppression has as much to do as with all regions."""
+    return probs.repeat_interleave(-(-count // len(probs)), dim=0)[:count]
+
 
 def check_agreement(ours: Ours, naive: Naive, image: np.ndarray) -> None:
     """Before timing: the same regions get the same classes from both networks, warped either way."""
@@ -167,11 +195,13 @@ def main() -> None:
     parser.add_argument("--model", default="bvlc_googlenet", help="name or file of a GoogLeNet")
     parser.add_argument("--device", default="auto", help="of both pipelines: auto, cpu or cuda")
     parser.add_argument("--limit", type=int, default=5, help="photos, evenly spaced over the folder")
+    parser.add_argument("--regions", type=int, help="time warp and network on so many boxes of a photo; default: all")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
     found = [source.path for source in find_images([str(options.images)]).images]
     photos = [found[i] for i in np.linspace(0, len(found) - 1, min(options.limit, len(found))).round().astype(int)]
-    methods = {"naive": Naive(options.model, options.device), "ours": Ours(options.model, options.device)}
+    how = (options.model, options.device, options.regions)
+    methods = {"naive": Naive(*how), "ours": Ours(*how)}
     check_agreement(methods["ours"], methods["naive"], decode_image(photos[0]))
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
     counts: dict[str, list[int]] = {name: [] for name in methods}
@@ -181,8 +211,12 @@ def main() -> None:
             seconds, count = methods[name].run(image)
             rows[name].append(seconds)
             counts[name].append(count)
+            print(f"{number + 1}/{len(photos)} {name}: {sum(seconds.values()):.1f} s, {count} boxes", file=sys.stderr)
     results = report(rows, counts)
-    write_json(options.json, {**environment(torch.get_num_threads()), "photos": len(photos), "results": results})
+    write_json(
+        options.json,
+        {**environment(torch.get_num_threads()), "photos": len(photos), "regions": options.regions, "results": results},
+    )
 
 
 if __name__ == "__main__":
