@@ -34,11 +34,12 @@ def suppress(
     if max_detections < 0:
         raise ValueError(f"suppress: expected max_detections of at least 0, got {max_detections}")
     rows, labels = torch.nonzero(probs >= min_score, as_tuple=True)
-    scores = probs[rows, labels].float()
+    # The few that pass leave the device here: up to 200 tiny suppressions there would each wait for the host.
+    scores, candidates, labels = probs[rows, labels].float().cpu(), boxes[rows].float().cpu(), labels.cpu()
     order = torch.argsort(scores, descending=True, stable=True)
-    rows, labels, scores = rows[order], labels[order], scores[order]
-    kept = _nms_per_class(boxes[rows].float(), labels, nms_iou)[:max_detections]
-    return Detections(boxes[rows[kept]].float().cpu().numpy(), scores[kept].cpu().numpy(), labels[kept].cpu().numpy())
+    scores, candidates, labels = scores[order], candidates[order], labels[order]
+    kept = _nms_per_class(candidates, labels, nms_iou)[:max_detections]
+    return Detections(candidates[kept].numpy(), scores[kept].numpy(), labels[kept].numpy())
 
 
 def _nms_per_class(boxes: Tensor, labels: Tensor, nms_iou: float) -> Tensor:
