@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(str(error))
         return USAGE
     photos = [str(path) for path in sample_photos()]
-    tell(f"Searching {len(photos)} photos; about a minute on two cores.")
+    tell(f"Searching {len(photos)} photos; one to three minutes on two cores.")
     status = googlenet_rcnn(["detect", *photos, "--out", str(options.out), "--model", options.model, "--overwrite"])
     if status == OK:
         tell(best_detections(options.out))
