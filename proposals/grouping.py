@@ -20,11 +20,10 @@ class _Nodes(NamedTuple):
 
     sizes: NDArray[np.int32]  # (2n-1,) pixels
     boxes: NDArray[np.int32]  # (2n-1, 4) inclusive
-    colours: NDArray[np.int32]  # (2n-1, C*25) pixels per bin; no columns: the term is not used
-    textures: NDArray[np.int32]  # (2n-1, C*80) pixels per bin; no columns: the term is not used
-    colour_shares: NDArray[np.int32]  # as colours, over the size, in steps of 1 / ONE
-    texture_shares: NDArray[np.int32]
-    colour_total: float  # the sum of one region's colour_shares, but for rounding: channels * ONE
+    counts: NDArray[np.int32]  # (2n-1, F) pixels per bin, of colours first, then of textures; only terms in use
+    shares: NDArray[np.int32]  # as counts, over the size, in steps of 1 / ONE
+    colour_bins: int  # how many of the F are colours
+    colour_total: float  # the sum of one region's colour shares, but for rounding: channels * ONE
     texture_total: float  # likewise, channels * 8 orientations * ONE
     image_area: float
     use_size: bool
@@ -60,26 +59,29 @@ def group(regions: Regions, strategy: str) -> tuple[NDArray[np.int32], NDArray[n
 def _nodes(regions: Regions, strategy: str) -> _Nodes:
     """Room for the whole hierarchy, with the counts of the leaves filled in."""
     leaves = len(regions.sizes)
-
-    def roomy(rows: NDArray[np.int32]) -> NDArray[np.int32]:
-        return np.concatenate((rows, np.empty((leaves - 1, *rows.shape[1:]), np.int32)))
-
     none = np.zeros((leaves, 0), np.int32)
-    colours = roomy(regions.colours if "C" in strategy else none)
-    textures = roomy(regions.textures if "T" in strategy else none)
+    colours = regions.colours if "C" in strategy else none
+    textures = regions.textures if "T" in strategy else none
+    counts = _with_room(np.concatenate((colours, textures), axis=1))
     return _Nodes(
-        sizes=roomy(regions.sizes),
-        boxes=roomy(regions.boxes),
-        colours=colours,
-        textures=textures,
-        colour_shares=np.empty_like(colours),
-        texture_shares=np.empty_like(textures),
+        sizes=_with_room(regions.sizes),
+        boxes=_with_room(regions.boxes),
+        counts=counts,
+        shares=np.empty_like(counts),
+        colour_bins=colours.shape[1],
         colour_total=float(colours.shape[1] // COLOUR_BINS * ONE),
         texture_total=float(textures.shape[1] // BINS * ONE),
         image_area=float(regions.image_area),
         use_size="S" in strategy,
         use_fill="F" in strategy,
     )
+
+
+def _with_room(leaves: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The rows of n leaves, followed by room for the n - 1 regions that they merge to."""
+    roomy = np.empty((2 * len(leaves) - 1, *leaves.shape[1:]), np.int32)
+    roomy[: len(leaves)] = leaves
+    return roomy
 
 
 @kernel
@@ -130,10 +132,9 @@ def _group(nodes: _Nodes, leaves: int, first: NDArray[np.int64], second: NDArray
 @kernel
 def _normalise(nodes: _Nodes, node: int) -> None:
     scale = ONE / nodes.sizes[node]
-    for f in range(nodes.colours.shape[1]):
-        nodes.colour_shares[node, f] = np.int32(nodes.colours[node, f] * scale)
-    for f in range(nodes.textures.shape[1]):
-        nodes.texture_shares[node, f] = np.int32(nodes.textures[node, f] * scale)
+    counts, shares = nodes.counts[node], nodes.shares[node]
+    for f in range(counts.size):
+        shares[f] = np.int32(counts[f] * scale)
 
 
 @kernel
@@ -142,35 +143,34 @@ def _merge(nodes: _Nodes, a: int, b: int, node: int) -> None:
     for corner in range(2):
         nodes.boxes[node, corner] = min(nodes.boxes[a, corner], nodes.boxes[b, corner])
         nodes.boxes[node, corner + 2] = max(nodes.boxes[a, corner + 2], nodes.boxes[b, corner + 2])
-    for f in range(nodes.colours.shape[1]):
-        nodes.colours[node, f] = nodes.colours[a, f] + nodes.colours[b, f]
-    for f in range(nodes.textures.shape[1]):
-        nodes.textures[node, f] = nodes.textures[a, f] + nodes.textures[b, f]
+    p, q, joint = nodes.counts[a], nodes.counts[b], nodes.counts[node]
+    for f in range(joint.size):
+        joint[f] = p[f] + q[f]
     _normalise(nodes, node)
 
 
 @kernel
 def _similarity(nodes: _Nodes, a: int, b: int) -> float:
     similarity = 0.0
-    if nodes.colours.shape[1]:
-        similarity += _intersection(nodes.colour_shares[a], nodes.colour_shares[b]) / nodes.colour_total
-    if nodes.textures.shape[1]:
-        similarity += _intersection(nodes.texture_shares[a], nodes.texture_shares[b]) / nodes.texture_total
+    if nodes.colour_bins:
+        similarity += _intersection(nodes.shares, a, b, 0, nodes.colour_bins) / nodes.colour_total
+    if nodes.shares.shape[1] > nodes.colour_bins:
+        similarity += _intersection(nodes.shares, a, b, nodes.colour_bins, nodes.shares.shape[1]) / nodes.texture_total
     size = nodes.sizes[a] + nodes.sizes[b]
     if nodes.use_size:
         similarity += 1.0 - size / nodes.image_area
     if nodes.use_fill:
-        p, q = nodes.boxes[a], nodes.boxes[b]
-        joint = (max(p[2], q[2]) - min(p[0], q[0]) + 1) * (max(p[3], q[3]) - min(p[1], q[1]) + 1)
-        similarity += 1.0 - (joint - size) / nodes.image_area
+        wide = max(nodes.boxes[a, 2], nodes.boxes[b, 2]) - min(nodes.boxes[a, 0], nodes.boxes[b, 0]) + 1
+        high = max(nodes.boxes[a, 3], nodes.boxes[b, 3]) - min(nodes.boxes[a, 1], nodes.boxes[b, 1]) + 1
+        similarity += 1.0 - (wide * high - size) / nodes.image_area
     return similarity
 
 
 @kernel
-def _intersection(a: NDArray[np.int32], b: NDArray[np.int32]) -> int:
+def _intersection(shares: NDArray[np.int32], a: int, b: int, start: int, stop: int) -> int:
     total = np.int32(0)  # at most 24 orientations * ONE; kept at 32 bits, twice as many fit a vector register
-    for f in range(a.size):
-        total = np.int32(total + min(a[f], b[f]))
+    for f in range(start, stop):
+        total = np.int32(total + min(shares[a, f], shares[b, f]))
     return int(total)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,3 +39,6 @@ class Proposals:
     def best(self, limit: int | None) -> Proposals:
         """The first `limit` of them (all of them for None)."""
         return Proposals(self.boxes[:limit], self.scores[:limit])
+
+
+Proposer = Callable[[NDArray[np.uint8]], Proposals]  # a uint8 RGB image (H, W, 3) → boxes in its pixels

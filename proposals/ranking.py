@@ -34,6 +34,14 @@ def rank(
     order = np.argsort(priorities, kind="stable")
     sides = boxes[order, 2:] - boxes[order, :2] + 1
     order = order[sides.min(axis=1) >= min_side]
-    _, first = np.unique(boxes[order], axis=0, return_index=True)
+    _, first = np.unique(_codes(boxes[order]), return_index=True)
     order = order[np.sort(first)]
     return boxes[order], priorities[order]
+
+
+def _codes(boxes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(N,) a number for each box, equal for equal boxes only: each corner's place in a grid, of less than 2^31."""
+    across = np.int64(boxes[:, 2].max(initial=0)) + 1
+    x1, y1, x2, y2 = boxes.astype(np.int64).T
+    codes: NDArray[np.int64] = (y1 * across + x1) << 32 | (y2 * across + x2)
+    return codes

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proposals.colour_images import COLOURS, colour_image, smoothed
-from proposals.graph_segmentation import SortedEdges, segment, sort_edges
+from proposals.graph_segmentation import grow_fragments, join_fragments
 from proposals.grouping import STRATEGIES, group
+from proposals.pixel_edges import sort_edges
 from proposals.proposals import Proposals
 from proposals.ranking import rank
-from proposals.region_features import describe_regions
+from proposals.region_features import Regions, added_up, common_pieces, make_regions, measure
 from proposals.search_scale import MOST_PIXELS, boxes_at_size, resized, search_size
 from proposals.texture import texture_bins
 
@@ -44,15 +45,6 @@ MODES = {
     "fast": Diversity(("HSV", "Lab"), ("CTSF", "TSF"), (50, 100)),  # 8
     "quality": Diversity(COLOURS, STRATEGIES, (50, 100, 150, 300)),  # 80
 }
-
-
-@dataclass(frozen=True)
-class _ColourLayer:
-    """What all scales k share in one colour space."""
-
-    colours: NDArray[np.uint8]
-    textures: NDArray[np.uint8]
-    edges: SortedEdges
 
 
 def selective_search(
@@ -103,22 +95,26 @@ def _hierarchies(
     image_rgb: NDArray[np.uint8], diversity: Diversity, superpixel_scale: float, workers: int
 ) -> list[NDArray[np.int32]]:
     """The boxes of every hierarchy: colour spaces outermost, then k, then strategies."""
+    ks = [k * float(superpixel_scale) for k in diversity.ks]
+    superpixels = _map(lambda colour: _superpixels(image_rgb, colour, ks), diversity.colours, workers)
+    tasks = [(regions, strategy) for each in superpixels for regions in each for strategy in diversity.strategies]
+    return _map(lambda task: group(*task)[0], tasks, workers)
 
-    def layer(colour: str) -> _ColourLayer:
-        image = colour_image(image_rgb, colour)
-        return _ColourLayer(image, texture_bins(image), sort_edges(smoothed(image)))
 
-    def grouped(task: tuple[_ColourLayer, int]) -> list[NDArray[np.int32]]:
-        layer, k = task
-        scale = k * float(superpixel_scale)
-        labels, count = segment(layer.edges, scale, round(min(scale, pixels)))
-        regions = describe_regions(labels, count, layer.colours, layer.textures)
-        return [group(regions, strategy)[0] for strategy in diversity.strategies]
-
-    pixels = image_rgb.shape[0] * image_rgb.shape[1]
-    layers = _map(layer, diversity.colours, workers)
-    tasks = [(layer, k) for layer in layers for k in diversity.ks]
-    return [boxes for some in _map(grouped, tasks, workers) for boxes in some]
+def _superpixels(image_rgb: NDArray[np.uint8], colour: str, ks: list[float]) -> list[Regions]:
+    """The superpixels of one colour space at every scale k."""
+    image = colour_image(image_rgb, colour)
+    fragments = grow_fragments(sort_edges(smoothed(image)), min(ks))
+    pixels = image.shape[0] * image.shape[1]
+    scales = [join_fragments(fragments, k, round(min(k, pixels))) for k in ks]
+    pieces, count = common_pieces([superpixels.of_fragment for superpixels in scales])
+    measures = measure(pieces[fragments.labels], count, image, texture_bins(image))
+    found = []
+    for superpixels in scales:
+        of_piece = np.empty(count, np.int32)
+        of_piece[pieces] = superpixels.of_fragment
+        found.append(make_regions(added_up(measures, of_piece, superpixels.count), superpixels.pairs))
+    return found
 
 
 def _map(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> list[Result]:

@@ -51,27 +51,30 @@ def texture_bins(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Args:
         image: (H, W, C) uint8.
     Returns:
-        (H, W, C * 4) uint8, channels outermost, then the axes 0, 45, 90, 135 degrees (x to the right, y
-        down): 9 + s, where s = -9..9 is the derivative in tenths of `STEEP`, rounded towards 0 and clipped.
+        (4, H, W, C) uint8, the axes 0, 45, 90, 135 degrees (x to the right, y down) outermost: 9 + s, where
+        s = -9..9 is the derivative in tenths of `STEEP`, rounded towards 0 and clipped.
     """
     along_x, along_y = gradients(image)
-    return _signed_bins(along_x, along_y, BINS / STEEP)
+    return _signed_bins(along_x.ravel(), along_y.ravel(), BINS / STEEP).reshape(AXES, *image.shape)
 
 
 @kernel
 def _signed_bins(along_x: NDArray[np.float32], along_y: NDArray[np.float32], per_level: float) -> NDArray[np.uint8]:
-    height, width, channels = along_x.shape
-    bins = np.empty((height, width, channels * AXES), np.uint8)
+    """(4, n) bins of n derivatives along x and y."""
+    bins = np.empty((AXES, along_x.size), np.uint8)
     straight = np.float32(per_level)
     diagonal = np.float32(per_level / np.sqrt(2.0))
-    least, most = np.float32(1 - BINS), np.float32(BINS - 1)
-    middle = np.int32(BINS - 1)
-    for y in range(height):
-        for x in range(width):
-            for c in range(channels):
-                dx, dy = along_x[y, x, c], along_y[y, x, c]
-                bins[y, x, 4 * c] = np.int32(min(max(dx * straight, least), most)) + middle
-                bins[y, x, 4 * c + 1] = np.int32(min(max((dx + dy) * diagonal, least), most)) + middle
-                bins[y, x, 4 * c + 2] = np.int32(min(max(dy * straight, least), most)) + middle
-                bins[y, x, 4 * c + 3] = np.int32(min(max((dy - dx) * diagonal, least), most)) + middle
+    right, right_down, down, left_down = bins[0], bins[1], bins[2], bins[3]
+    for i in range(along_x.size):
+        dx, dy = along_x[i], along_y[i]
+        right[i] = _bin(dx * straight)
+        right_down[i] = _bin((dx + dy) * diagonal)
+        down[i] = _bin(dy * straight)
+        left_down[i] = _bin((dy - dx) * diagonal)
     return bins
+
+
+@kernel
+def _bin(tenths: np.float32) -> int:
+    clipped = min(max(tenths, np.float32(1 - BINS)), np.float32(BINS - 1))
+    return int(np.int32(clipped) + np.int32(BINS - 1))

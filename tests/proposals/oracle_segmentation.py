@@ -38,7 +38,7 @@ def superpixels(image: np.ndarray, k: float, min_size: int) -> np.ndarray:
 
     for weight, a, b in edges:
         if component[a] is not component[b]:
-            limits = [np.float32(heaviest[p] + 128 * k / len(component[p])) for p in (a, b)]
+            limits = [heaviest[p] + int(128 * k) // len(component[p]) for p in (a, b)]
             if weight <= min(limits):
                 join(a, b, weight)
     for weight, a, b in edges:

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from labelled import touching_pairs
 from oracle_segmentation import all_edges, superpixels
 from scipy import ndimage
 from skimage import data
 from skimage.segmentation import felzenszwalb
 
 from proposals.colour_images import smoothed
-from proposals.graph_segmentation import segment, sort_edges
+from proposals.graph_segmentation import grow_fragments, join_fragments, segment
+from proposals.pixel_edges import sort_edges
 
 EIGHT = np.ones((3, 3), int)
 
@@ -81,6 +83,50 @@ def test_equal_to_the_oracle(seed: int) -> None:
         np.testing.assert_array_equal(labels, superpixels(image, k, min_size))
         assert count == labels.max() + 1
     np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_fragments_of_a_small_scale_do_for_all_larger_ones(seed: int) -> None:
+    image = random_picture(seed)
+    edges = sort_edges(image)
+    for smallest in (3, 20):
+        fragments = grow_fragments(edges, smallest)
+        sizes = np.bincount(fragments.labels.ravel())
+        assert fragments.sizes.tolist() == sizes.tolist()
+        assert (fragments.first < fragments.second).all()
+        assert len(set(zip(fragments.first.tolist(), fragments.second.tolist(), strict=True))) == len(fragments.first)
+        assert (np.diff(fragments.weights.astype(int)) >= 0).all()
+        for k, min_size in ((20, 1), (20, 6), (31.5, 1), (90, 12)):
+            found = join_fragments(fragments, k, min_size)
+            labels = found.of_fragment[fragments.labels]
+            np.testing.assert_array_equal(labels, superpixels(image, k, min_size))
+            assert found.count == labels.max() + 1
+            np.testing.assert_array_equal(found.pairs, touching_pairs(labels))
+
+
+def test_fragments_by_hand() -> None:
+    # 0 and 10 join at k = 18, the step of 20 is refused (see above) and put off: 34.64 * 128 = 4434, and the heaviest
+    # edge inside the first fragment is 17.32 * 128 = 2217.
+    fragments = grow_fragments(sort_edges(grey([[0, 10, 30]])), 18)
+    assert fragments.labels.tolist() == [[0, 0, 1]]
+    assert (fragments.sizes.tolist(), fragments.heaviest.tolist()) == ([2, 1], [2217, 0])
+    assert (fragments.first.tolist(), fragments.second.tolist(), fragments.weights.tolist()) == ([0], [1], [4434])
+    # at k = 34.7 pixel and pair both allow it
+    assert join_fragments(fragments, 34.6, 1).count == 2
+    assert join_fragments(fragments, 34.7, 1).count == 1
+
+
+def test_a_scale_below_that_of_the_fragments_is_refused() -> None:
+    edges = sort_edges(grey([[0, 10, 30]]))
+    with pytest.raises(ValueError, match="k: expected at least the fragments' 18, got 17"):
+        join_fragments(grow_fragments(edges, 18), 17, 1)
+    with pytest.raises(ValueError, match="k: expected a number above 0, got 0"):
+        grow_fragments(edges, 0)
+
+
+def test_a_huge_scale_joins_everything() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.float32)
+    assert segment(sort_edges(image), 1e300, 1)[1] == 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2)])

@@ -2,18 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from labelled import labelled_regions
 from oracle_grouping import hierarchy
 from oracle_segmentation import superpixels
 
 from proposals.grouping import STRATEGIES, group
-from proposals.region_features import Regions, describe_regions
+from proposals.region_features import Regions
 
 
 def plain(labels: list[list[int]], colours: list[list[int]] | None = None) -> Regions:
     """Regions of a one-channel picture without any texture."""
     array = np.array(labels, np.int32)
     values = np.array(labels if colours is None else colours, np.uint8)[:, :, None]
-    return describe_regions(array, array.max() + 1, values, np.full((*array.shape, 4), 9, np.uint8))
+    return labelled_regions(array, values, np.full((4, *array.shape, 1), 9, np.uint8))
 
 
 def random_case(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -22,7 +23,7 @@ def random_case(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     channels = (3, 1)[seed % 2]
     labels = superpixels(generator.uniform(0, 90, (height, width, 3)).astype(np.float32), 20 + 20 * (seed % 3), 2)
     colours = generator.integers(0, 256, (height, width, channels), np.uint8)
-    textures = generator.integers(0, 19, (height, width, 4 * channels), np.uint8)
+    textures = generator.integers(0, 19, (4, height, width, channels), np.uint8)
     return labels, colours, textures
 
 
@@ -60,9 +61,9 @@ def test_ties_go_to_the_smaller_first_then_the_smaller_second_region() -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_equal_to_the_oracle(seed: int, strategy: str) -> None:
     labels, colours, textures = random_case(seed)
-    signed = textures.reshape(*labels.shape, -1, 4).astype(int) - 9
+    signed = np.moveaxis(textures, 0, -1).astype(int) - 9
     expected_boxes, expected_merges = hierarchy(labels, colours, signed, strategy)
-    boxes, merges = group(describe_regions(labels, labels.max() + 1, colours, textures), strategy)
+    boxes, merges = group(labelled_regions(labels, colours, textures), strategy)
     assert [tuple(box) for box in boxes.tolist()] == expected_boxes
     assert [tuple(pair) for pair in merges.tolist()] == expected_merges
 
@@ -74,7 +75,7 @@ def test_many_regions_make_one_tree(strategy: str) -> None:
     labels[1::2, 1::2] = np.arange(1, 901).reshape(30, 30)
     generator = np.random.default_rng(0)
     colours = generator.integers(0, 256, (61, 61, 3), np.uint8)
-    regions = describe_regions(labels, 901, colours, np.full((61, 61, 12), 9, np.uint8))
+    regions = labelled_regions(labels, colours, np.full((4, 61, 61, 3), 9, np.uint8))
     kept = [np.copy(array) for array in (regions.sizes, regions.boxes, regions.colours, regions.textures)]
     boxes, merges = group(regions, strategy)
     assert boxes.shape == (1801, 4)

@@ -34,23 +34,24 @@ def test_a_ramp_by_hand() -> None:
     along_x, along_y = gradients(ramp(5, 0))
     assert along_x[10, 10, 0] == pytest.approx(5, abs=0.01)
     assert along_y[10, 10, 0] == pytest.approx(0, abs=0.01)
-    assert texture_bins(ramp(5, 0))[10, 10].tolist() == [9, 9, 9, 9]
-    assert texture_bins(ramp(6, 0))[10, 10].tolist() == [10, 9, 9, 9]
-    assert texture_bins(ramp(-6, 6))[10, 10].tolist() == [8, 9, 10, 10]  # 135 degrees: 12 / sqrt 2 = 8.5
-    assert texture_bins(ramp(0, 11))[10, 10].tolist() == [9, 10, 11, 10]  # 11 > 10.17; 11 / sqrt 2 = 7.8
+    assert texture_bins(ramp(5, 0))[:, 10, 10, 0].tolist() == [9, 9, 9, 9]
+    assert texture_bins(ramp(6, 0))[:, 10, 10, 0].tolist() == [10, 9, 9, 9]
+    assert texture_bins(ramp(-6, 6))[:, 10, 10, 0].tolist() == [8, 9, 10, 10]  # 135 degrees: 12 / sqrt 2 = 8.5
+    assert texture_bins(ramp(0, 11))[:, 10, 10, 0].tolist() == [9, 10, 11, 10]  # 11 > 10.17; 11 / sqrt 2 = 7.8
 
 
 def test_a_full_step_reaches_the_last_bins() -> None:
     image = np.zeros((9, 10, 1), np.uint8)
     image[:, 5:] = 255
-    bins = texture_bins(image).astype(int) - 9
+    right, right_down, down, left_down = texture_bins(image)[..., 0].astype(int) - 9
     # half a pixel from the step the derivative along x is about 255 g(1/2) = 90, along 45 degrees 63; the
     # last bin starts at 46
-    assert (bins[:, 4:6, :2] == 9).all()
-    assert (bins[:, 4:6, 2] == 0).all()  # nothing along y
-    np.testing.assert_array_equal(bins[:, 4:6, 1], -bins[:, 4:6, 3])
-    np.testing.assert_array_equal(texture_bins(255 - image).astype(int) - 9, -bins)
-    assert (bins[:, [0, 9]] == 0).all()  # no edge at the border of the picture
+    assert (right[:, 4:6] == 9).all()
+    assert (right_down[:, 4:6] == 9).all()
+    assert (down[:, 4:6] == 0).all()  # nothing along y
+    np.testing.assert_array_equal(right_down[:, 4:6], -left_down[:, 4:6])
+    np.testing.assert_array_equal(texture_bins(255 - image)[0, :, :, 0].astype(int) - 9, -right)
+    assert (right[:, [0, 9]] == 0).all()  # no edge at the border of the picture
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -58,13 +59,13 @@ def test_bins_are_the_derivatives_along_the_four_axes(seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (12, 9, 1 + 2 * (seed % 2)), np.uint8)
     along_x, along_y = gradients(image)
     bins = texture_bins(image)
-    assert bins.shape == (12, 9, 4 * image.shape[2])
+    assert bins.shape == (4, *image.shape)
     assert bins.dtype == np.uint8
     for c in range(image.shape[2]):
         for axis in range(4):
             angle = math.radians(45 * axis)
             derivative = math.cos(angle) * along_x[:, :, c] + math.sin(angle) * along_y[:, :, c]
             exact = np.clip(derivative * 10 / STEEP, -9, 9)
-            found = bins[:, :, 4 * c + axis].astype(int) - 9
+            found = bins[axis, :, :, c].astype(int) - 9
             sure = np.abs(exact - np.rint(exact)) > 1e-4  # not at the border of two bins
             np.testing.assert_array_equal(found[sure], np.trunc(exact)[sure])
