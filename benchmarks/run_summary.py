@@ -13,13 +13,13 @@ import numpy as np
 from measuring import spread
 
 from detect.detection_records import read_records
-from detect.run_folder import RECORDS
+from detect.run_kinds import DETECT
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="output folder of a run, finished or not")
-    records = list(read_records(parser.parse_args().out / RECORDS))
+    records = list(read_records(parser.parse_args().out / DETECT.records))
     searched = [record for record in records if "error" not in record]
     boxes = np.array([record["num_proposals"] for record in searched])
     print(f"{len(records)} images, {len(records) - len(searched)} failed; median (quartiles) of an image:")

@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from configs.proposing import MODES
+from configs.ranges import check_choice, check_least
+
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.detector import Detector
 
 
-MODES = ("single", "fast", "quality")  # of selective search
 PRECISIONS = ("auto", "fp32", "bf16")
 
 
@@ -29,12 +31,12 @@ class ProposalConfig:
 
     def __post_init__(self) -> None:
         scale = self.superpixel_scale
-        if self.mode is not None and self.mode not in MODES:
-            raise ValueError(f"--proposals.mode: expected one of {', '.join(MODES)}, got {self.mode!r}")
+        if self.mode is not None:
+            check_choice("proposals.mode", self.mode, MODES)
         if scale is not None and not (math.isfinite(scale) and scale > 0):
             raise ValueError(f"--proposals.superpixel_scale: expected a finite number above 0, got {scale}")
-        _check_least("proposals.limit", self.limit, 1)
-        _check_least("proposals.seed", self.seed, 0)
+        check_least("proposals.limit", self.limit, 1)
+        check_least("proposals.seed", self.seed, 0)
 
 
 @dataclass(frozen=True)
@@ -69,19 +71,13 @@ class DetectionConfig:
     def __post_init__(self) -> None:
         if self.regions != "warp":
             raise ValueError(f"--regions: expected warp (shared regions are not built yet), got {self.regions!r}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"--precision: expected one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        check_choice("precision", self.precision, PRECISIONS)
         for name, value in (("min-score", self.min_score), ("nms-iou", self.nms_iou)):
             if not 0 <= value <= 1:
                 raise ValueError(f"--{name}: expected a number in [0, 1], got {value}")
-        _check_least("max-detections", self.max_detections, 1)
-        _check_least("batch-size", self.batch_size, 1)
-        _check_least("workers", self.workers, 1)
-
-
-def _check_least(name: str, value: int | None, least: int) -> None:
-    if value is not None and value < least:
-        raise ValueError(f"--{name}: expected at least {least}, got {value}")
+        check_least("max-detections", self.max_detections, 1)
+        check_least("batch-size", self.batch_size, 1)
+        check_least("workers", self.workers, 1)
 
 
 def build_detector(config: DetectionConfig) -> Detector:

@@ -1,4 +1,4 @@
-"""One JSON object per image: the lines of `detections.jsonl`."""
+"""One JSON object per image: the lines of `detections.jsonl` and of `proposals.jsonl`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,22 @@ def detection_record(
         "height": size[0],
         "detections": found,
         "num_proposals": num_proposals,
-        "seconds": {stage: round(value, 4) for stage, value in seconds.items()},
+        "seconds": _rounded(seconds),
+    }
+
+
+def proposal_record(name: str, size: tuple[int, int], *, num_proposals: int, seconds: dict[str, float]) -> Record:
+    """The record of an image whose proposals have a file of their own.
+
+    Args:
+        size: (height, width).
+    """
+    return {
+        "image": name,
+        "width": size[1],
+        "height": size[0],
+        "num_proposals": num_proposals,
+        "seconds": _rounded(seconds),
     }
 
 
@@ -68,7 +83,7 @@ def encode_record(record: Record) -> bytes:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Records of a `detections.jsonl`, in order.
+    """Records of a file of them, in order.
 
     Raises:
         ValueError: naming file and line, if a line is not a record.
@@ -94,6 +109,10 @@ def whole_records(path: Path) -> Iterator[tuple[Record, int]]:
                 return
             length += len(line)
             yield record, length
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {stage: round(value, 4) for stage, value in seconds.items()}
 
 
 def _parse(line: bytes) -> Record | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,7 @@ from detect.region_classifier import RegionClassifier
 from detect.region_warp import RegionWarper, WarpSettings
 from detect.suppression import suppress
 from proposals import Proposals, selective_search
-
-Proposer = Callable[[NDArray[np.uint8]], Proposals]
+from proposals.proposals import Proposer
 
 
 @dataclass(frozen=True)

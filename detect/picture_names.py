@@ -23,10 +23,15 @@ def picture_name(image: str) -> str:
     if suffix in _JPEG and PurePosixPath(path.stem).suffix.lower() not in (*IMAGE_SUFFIXES, ".picture"):
         return image
     file = path.name + (".jpg" if suffix in IMAGE_SUFFIXES else ".picture.jpg")
-    if len(os.fsencode(file)) > _LONGEST:
-        digest = hashlib.sha256(os.fsencode(file)).hexdigest()[:16]
-        file = f"{_cut(path.name, _LONGEST - 30)}~{digest}.jpg"
-    return str(path.with_name(file))
+    return str(path.with_name(fitted(file, ".jpg")))
+
+
+def fitted(file: str, suffix: str) -> str:
+    """A file's name, cut if it is too long for a file system: a digest of the whole, and the suffix, end it then."""
+    if len(os.fsencode(file)) <= _LONGEST:
+        return file
+    digest = hashlib.sha256(os.fsencode(file)).hexdigest()[:16]
+    return f"{_cut(file, _LONGEST - 30)}~{digest}{suffix}"
 
 
 def _cut(text: str, most: int) -> str:

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from detect.detections import Detections
-from detect.detector import Classified, Detector, Proposer
-from detect.image_decoding import ImageError, decode_image
+from detect.detector import Classified, Detector
 from detect.image_sources import SourceImage
+from detect.prepared_images import PreparedImage, prepare, work_ahead
 
 # Regions of this many images share batches. Results may depend, in the last digits, on what else is in a batch;
 # groups begin at fixed places in the list, so a run continued with --resume makes the same batches again.
 GROUP = 4
-
-
-@dataclass
-class PreparedImage:
-    """A decoded image with its proposals, or the reason why there is none."""
-
-    source: SourceImage
-    image: NDArray[np.uint8] | None = None
-    boxes: NDArray[np.float32] | None = None
-    error: str | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,32 +52,13 @@ def detect_images(
         ValueError: if workers is below 1.
     """
     begin = first - first % GROUP
-    with _prepared_ahead(sources[begin:], detector.proposer, workers) as prepared:
+    with work_ahead(lambda source: prepare(source, detector.proposer), sources[begin:], workers=workers) as prepared:
         for start in range(begin, len(sources), GROUP):
             size = min(GROUP, len(sources) - start)
             group = (next(prepared) for _ in range(size))
             for offset, result in enumerate(_detect_group(detector, group)):
                 if start + offset >= first:
                     yield result
-
-
-def prepare(source: SourceImage, proposer: Proposer) -> PreparedImage:
-    """Decode and propose; whatever goes wrong with one image becomes its error."""
-    prepared = PreparedImage(source, error=source.error)
-    if source.error is not None:
-        return prepared
-    try:
-        with _timed(prepared.seconds, "decode"):
-            prepared.image = decode_image(source.path)
-        with _timed(prepared.seconds, "propose"):
-            prepared.boxes = proposer(prepared.image).boxes
-    except ImageError as error:
-        prepared.error = str(error)
-    except MemoryError:
-        prepared.error = "not enough memory for this image"
-    except Exception as error:  # one image never ends a run over a folder; the record keeps the reason
-        prepared.error = " ".join(f"{type(error).__name__} in selective search or decoding: {error}".split())
-    return prepared
 
 
 def _detect_group(detector: Detector, group: Iterator[PreparedImage]) -> Iterator[ImageResult]:
@@ -152,8 +119,8 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
 
 def _pixels_and_boxes(prepared: PreparedImage) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     assert prepared.image is not None
-    assert prepared.boxes is not None
-    return prepared.image, prepared.boxes
+    assert prepared.proposals is not None
+    return prepared.image, prepared.proposals.boxes
 
 
 def _success(prepared: PreparedImage, classified: Classified) -> ImageResult:
@@ -164,36 +131,3 @@ def _success(prepared: PreparedImage, classified: Classified) -> ImageResult:
 
 def _failure(prepared: PreparedImage) -> ImageResult:
     return ImageResult(prepared.source, None, None, prepared.error, 0, prepared.seconds)
-
-
-@contextmanager
-def _prepared_ahead(
-    sources: Sequence[SourceImage], proposer: Proposer, workers: int
-) -> Iterator[Iterator[PreparedImage]]:
-    """Prepared images in order, at most `workers` + 1 of them ahead of the reader."""
-    if workers < 1:
-        raise ValueError(f"workers: expected at least 1, got {workers}")
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="propose")
-    queue: deque[Future[PreparedImage]] = deque()
-
-    def ordered() -> Iterator[PreparedImage]:
-        for source in sources:
-            queue.append(pool.submit(prepare, source, proposer))
-            if len(queue) > workers:
-                yield queue.popleft().result()
-        while queue:
-            yield queue.popleft().result()
-
-    try:
-        yield ordered()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        seconds[stage] = time.perf_counter() - started

@@ -8,27 +8,32 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Literal
 
 from detect.detection_records import Record, encode_record, whole_records
-from detect.picture_names import picture_name
+from detect.run_kinds import RUN, RunKind, holds_run, verb_of
 from detect.whole_files import UNFINISHED, output_error, write_whole
 
-RECORDS = "detections.jsonl"
-RUN = "run.json"
-PICTURES = "pictures"
-EXPORTS = ("coco.json", "ilsvrc.txt", "detections.csv")
+Mode = Literal["new", "resume", "overwrite"]
 
 
 class RunFolderError(Exception):
     """One sentence: why the folder cannot be used, and what to do."""
 
 
-def holds_run(folder: Path) -> bool:
-    """Whether a run has left its description or records there."""
-    return (folder / RUN).exists() or (folder / RECORDS).exists()
+def check_mode(folder: Path, kind: RunKind, mode: Mode) -> None:
+    """Make sure that `mode` fits what is there, as far as names alone tell.
+
+    Raises:
+        RunFolderError: if another verb's run is there, or, in mode "new", any.
+    """
+    verb = verb_of(folder)
+    if verb is not None and verb != kind.verb:
+        raise RunFolderError(f"--out {folder} holds a run of `{verb}`, not of `{kind.verb}`: choose another folder")
+    if mode == "new" and holds_run(folder, kind):
+        raise RunFolderError(f"--out {folder} already holds a run: give --resume to continue it, or --overwrite")
 
 
 class RunFolder:
@@ -36,6 +41,7 @@ class RunFolder:
 
     Args:
         folder: created if it is not there.
+        kind: whose run, which decides the names of its files.
         settings: all that decides the output, by name; a run may only be continued under the same.
         mode: "new" refuses a folder that holds a run; "resume" continues it, or starts one; "overwrite" deletes it,
             which means the files that a run writes, and no others.
@@ -45,9 +51,12 @@ class RunFolder:
         OutputError: if the folder cannot be made or written.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], mode: Literal["new", "resume", "overwrite"]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any], mode: Mode, *, kind: RunKind) -> None:
         self.folder = folder
+        self.kind = kind
         self.done: list[str] = []
+        self._cut_short: list[str] | None = None  # what an unfinished run had done that is continued or overwritten
+        self._leftover: Path | None = None
         self._settings = json.loads(json.dumps(settings))
         self._file: io.FileIO | None = None
         self._lock = _make_and_lock(folder)
@@ -66,10 +75,11 @@ class RunFolder:
         self.close()
 
     def check_sources(self, names: Sequence[str]) -> None:
-        """Make sure that the images done so far are the first of this run's.
+        """Make sure that the images done so far are the first of this run's, and that no file is in their way.
 
         Raises:
-            RunFolderError: if images were added, removed or renamed among those already done.
+            RunFolderError: if images were added, removed or renamed among those already done, or a file of the
+                user has the name of one that the run would write.
         """
         for position, done in enumerate(self.done):
             now = names[position] if position < len(names) else None
@@ -78,11 +88,17 @@ class RunFolder:
                     f"--resume: the run in {self.folder} has {done!r} as image {position + 1}, the sources now give "
                     f"{'no such image' if now is None else repr(now)}; restore the sources, or give --overwrite"
                 )
+        if not self.kind.outputs:
+            self._leftover = self._left_without_record(names)
+            self._refuse_files_in_the_way(names[len(self.done) :])
 
     def start(self, description: Mapping[str, Any]) -> None:
         """Write `run.json`, cut off a record that was not finished, and open the records for appending."""
         self.write_description({**description, "status": "unfinished"})
         try:
+            if self._leftover is not None:
+                self._leftover.unlink(missing_ok=True)
+                self._leftover.with_name(UNFINISHED).unlink(missing_ok=True)
             self._file = self.records_path.open("ab", buffering=0)
             os.ftruncate(self._file.fileno(), self._whole)
         except OSError as error:
@@ -120,53 +136,86 @@ class RunFolder:
 
     def write_description(self, description: Mapping[str, Any]) -> None:
         """Write `run.json` whole."""
-        content = {"settings": self._settings, **description}
+        content = {"verb": self.kind.verb, "settings": self._settings, **description}
         write_whole(self.folder / RUN, json.dumps(content, indent=2).encode() + b"\n")
 
     @property
     def records_path(self) -> Path:
-        """`detections.jsonl`."""
-        return self.folder / RECORDS
+        """One line per image."""
+        return self.folder / self.kind.records
 
     @property
-    def pictures(self) -> Path:
-        """Where annotated pictures go."""
-        return self.folder / PICTURES
+    def outputs(self) -> Path:
+        """Where the files of the images go."""
+        return self.folder / self.kind.outputs
 
-    def picture_path(self, name: str) -> Path:
-        """Where the annotated picture of an image goes."""
-        return self.pictures / picture_name(name)
+    def output_path(self, name: str) -> Path:
+        """Where the file of an image goes."""
+        return self.outputs / self.kind.output_name(name)
 
-    def _prepare(self, mode: Literal["new", "resume", "overwrite"]) -> None:
-        if not holds_run(self.folder):
+    def _prepare(self, mode: Mode) -> None:
+        check_mode(self.folder, self.kind, mode)
+        if not holds_run(self.folder, self.kind):
             self._refuse_foreign_files()
-        elif mode == "new":
-            raise RunFolderError(
-                f"--out {self.folder} already holds a run: give --resume to continue it, or --overwrite"
-            )
         elif mode == "overwrite":
+            self._note_done()
             self._delete_run()
         else:
             self._refuse_other_settings()
+            self._note_done()
         self._whole = 0
         if self.records_path.exists():
             for record, length in whole_records(self.records_path):
                 self.done.append(record["image"])
                 self._whole = length
 
+    def _note_done(self) -> None:
+        """Note what an unfinished run had done: the file of the image after these may be there without a record."""
+        if self._described().get("status") != "finished":
+            self._cut_short = []
+            if self.records_path.exists():
+                self._cut_short = [record["image"] for record, _ in whole_records(self.records_path)]
+
+    def _left_without_record(self, names: Sequence[str]) -> Path | None:
+        """The file that a killed run may have written last, before its record."""
+        before = self._cut_short
+        if before is None or len(before) >= len(names) or list(names[: len(before)]) != before:
+            return None
+        return self.output_path(names[len(before)])
+
+    def _refuse_files_in_the_way(self, names: Sequence[str]) -> None:
+        outputs = {self.kind.output_name(name) for name in names}
+        for output in sorted(outputs):
+            path = os.path.join(self.outputs, output)
+            if os.path.lexists(path) and Path(path) != self._leftover:
+                raise RunFolderError(
+                    f"--out {self.folder}: {output} is there already, and no run wrote it; choose another folder"
+                )
+        for folder in {os.path.dirname(output) for output in outputs}:
+            for above in (folder, *map(str, PurePosixPath(folder).parents)):
+                if above in outputs:
+                    raise RunFolderError(
+                        f"--out {self.folder}: {above} would have to be a file and a folder; give its images apart"
+                    )
+
     def _refuse_foreign_files(self) -> None:
         """Files of the names that a run writes, where there is no run, are the user's: leave them alone."""
-        for name in (PICTURES, *EXPORTS):
+        for name in filter(None, (self.kind.outputs, *self.kind.exports)):
             if os.path.lexists(self.folder / name):
                 raise RunFolderError(
                     f"--out {self.folder}: {name} is there already, and no run wrote it; choose another folder"
                 )
 
-    def _settings_before(self) -> dict[str, Any] | None:
+    def _described(self) -> dict[str, Any]:
+        """`run.json` as it is, or nothing where it is missing or damaged."""
         try:
-            before = json.loads((self.folder / RUN).read_bytes())["settings"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+            content = json.loads((self.folder / RUN).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _settings_before(self) -> dict[str, Any] | None:
+        before = self._described().get("settings")
         return before if isinstance(before, dict) else None
 
     def _refuse_other_settings(self) -> None:
@@ -191,20 +240,20 @@ class RunFolder:
     def _delete_run(self) -> None:
         try:
             if (self._settings_before() or {}).get("draw", True) and self.records_path.exists():
-                self._delete_pictures()
-            for name in (RECORDS, *EXPORTS, RUN, UNFINISHED):
+                self._delete_outputs()
+            for name in (self.kind.records, *self.kind.exports, RUN, UNFINISHED):
                 (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise RunFolderError(f"--overwrite: cannot delete {error.filename}: {error.strerror}") from error
 
-    def _delete_pictures(self) -> None:
+    def _delete_outputs(self) -> None:
         """Those of the images on record, then the folders that are empty without them."""
-        folders = {self.pictures}
+        folders = {self.outputs}
         for record, _ in whole_records(self.records_path):
-            path = self.picture_path(record["image"])
+            path = self.output_path(record["image"])
             if "error" not in record:
                 path.unlink(missing_ok=True)
-                folders.update(folder for folder in path.parents if folder.is_relative_to(self.pictures))
+                folders.update(folder for folder in path.parents if folder.is_relative_to(self.outputs))
         for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
             (folder / UNFINISHED).unlink(missing_ok=True)
             with contextlib.suppress(OSError):

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tools import detect, models
+from tools import detect, evaluate, models, propose
 from tools.exit_status import ERROR, USAGE, UsageError
 from tools.messages import complain, flush
 from tools.parser import Parser, make_parser
@@ -14,6 +14,8 @@ from tools.parser import Parser, make_parser
 DESCRIPTION = """R-CNN-style object detection after GoogLeNet's winning ILSVRC 2014 entry.
 
   googlenet-rcnn detect PHOTOS --out OUT      named, scored boxes for a folder of photos
+  googlenet-rcnn propose PHOTOS --out OUT     boxes where an object might be, for each photo
+  googlenet-rcnn evaluate proposals           how many objects such boxes cover, given ground truth
   googlenet-rcnn models list                  the networks that detect can use
 
 `googlenet-rcnn VERB --help` explains each verb."""
@@ -24,6 +26,8 @@ def build_parser() -> Parser:
     parser = make_parser(DESCRIPTION, prog="googlenet-rcnn", version=_version())
     verbs = parser.add_subcommands(dest="verb", metavar="VERB")
     detect.add_to(verbs)
+    propose.add_to(verbs)
+    evaluate.add_to(verbs)
     models.add_to(verbs)
     return parser
 
@@ -61,7 +65,7 @@ def _run(arguments: list[str]) -> int:
         parser.print_help(sys.stderr)
         return USAGE
     options = parser.parse_args(arguments)
-    run = {"detect": detect.run, "models": models.run}[options.verb]
+    run = {"detect": detect.run, "propose": propose.run, "evaluate": evaluate.run, "models": models.run}[options.verb]
     return run(options[options.verb])
 
 

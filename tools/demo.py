@@ -45,10 +45,10 @@ def sample_photos() -> list[Path]:
 def best_detections(out: Path) -> str:
     """The best few detections of each photo, as a table."""
     from detect.detection_records import read_records
-    from detect.run_folder import RECORDS
+    from detect.run_kinds import DETECT
 
     lines = [f"{'photo':22}{'name':24}{'score':>6}   box (x1, y1, x2, y2)"]
-    for record in read_records(out / RECORDS):
+    for record in read_records(out / DETECT.records):
         if not record["detections"]:
             lines.append(f"{record['image']:22}nothing above the threshold")
         for found in record["detections"][:ROWS_PER_PHOTO]:

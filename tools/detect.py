@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from jsonargparse import ActionSubCommands, Namespace
 
 from configs.detection import DetectionConfig, ProposalConfig, build_detector
 from tools.detect_options import build_parser
 from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED, UsageError
+from tools.folder_runs import MOST_WORKERS, open_run, say_interrupted, say_what_was_found, usable_cores
 from tools.messages import complain, tell
 from tools.progress import ImageProgress
 from tools.run_description import count_records, description_of, settings_of
+from tools.run_options import run_mode
 from tools.stop_signals import sigterm_interrupts
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.detector import Detector
-    from detect.image_sources import FoundImages, SourceImage
+    from detect.image_sources import SourceImage
     from detect.pipeline import ImageResult
     from detect.run_folder import RunFolder
-
-
-MOST_WORKERS = 16  # each holds a decoded image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,25 +71,18 @@ def _open(options: Namespace) -> tuple[RunFolder, Job]:
     Raises:
         UsageError: one sentence that says what to do.
     """
-    from detect.run_folder import RunFolder, RunFolderError, holds_run
+    from detect.run_folder import RunFolderError, check_mode
+    from detect.run_kinds import DETECT
 
     try:
-        mode = _mode(options)
-        if mode == "new" and options.out and holds_run(Path(options.out)):
-            raise RunFolderError(
-                f"--out {options.out} already holds a run: give --resume to continue it, or --overwrite"
-            )
+        mode = run_mode(options)
+        if options.out:
+            check_mode(Path(options.out), DETECT, mode)
         job = _job(options)
-        settings = settings_of(job.config, job.detector, shard=options.shard, draw=job.draw)
-        folder = RunFolder(Path(options.out), settings, mode)
     except (ValueError, RunFolderError) as error:
         raise UsageError(str(error)) from error
-    try:
-        folder.check_sources([image.name for image in job.images])
-    except RunFolderError as error:
-        folder.close()
-        raise UsageError(str(error)) from error
-    return folder, job
+    settings = settings_of(job.config, job.detector, shard=options.shard, draw=job.draw)
+    return open_run(options.out, settings, mode, job.images, kind=DETECT), job
 
 
 def _run_in(folder: RunFolder, job: Job) -> int:
@@ -108,12 +99,11 @@ def _run_in(folder: RunFolder, job: Job) -> int:
             seconds = {"wall_of_last_session": round(wall, 2), **stages}
             folder.finish({**description, "counts": counts, "seconds": seconds})
     except KeyboardInterrupt:
-        done = f"after {len(folder.done)} of {len(job.images)} images" if folder.done else "before the first image"
-        complain(f"interrupted {done}; continue with --resume")
+        say_interrupted(len(folder.done), len(job.images))
         return ERROR
     tell(
         f"{counts['images']} images, {counts['detections']} detections in {folder.records_path}"
-        + (f"; pictures in {folder.pictures}" if job.draw and folder.pictures.is_dir() else "")
+        + (f"; pictures in {folder.outputs}" if job.draw and folder.outputs.is_dir() else "")
     )
     if counts["failed"]:
         complain(f"{counts['failed']} of {counts['images']} images failed; {folder.records_path} says why")
@@ -147,7 +137,7 @@ def _write(result: ImageResult, folder: RunFolder, job: Job) -> None:
         return
     if job.draw:
         picture = draw_detections(result.image, result.detections, classes)
-        write_whole(folder.picture_path(name), encode_jpeg(picture))
+        write_whole(folder.output_path(name), encode_jpeg(picture))
     size = (result.image.shape[0], result.image.shape[1])
     folder.append(
         detection_record(
@@ -166,7 +156,7 @@ def _job(options: Namespace) -> Job:
     from detect.image_index import check_image_index, read_image_index
     from detect.image_sources import find_images, parse_shard, shard
     from detect.pipeline import GROUP
-    from detect.run_folder import PICTURES
+    from detect.run_kinds import DETECT
 
     config = _config(options)
     if not options.out:
@@ -178,14 +168,14 @@ def _job(options: Namespace) -> Job:
         raise ValueError("--export ilsvrc with --shard: expected --image-index, or all shards would number from 1")
     index = read_image_index(Path(options.image_index)) if options.image_index else None
     block = parse_shard(options.shard) if options.shard else (1, 1)
-    found = find_images(options.source, exclude=Path(options.out, PICTURES))
+    found = find_images(options.source, exclude=Path(options.out, DETECT.outputs))
     images = shard(found.images, *block, group=GROUP)
     if index is not None:
         check_image_index([image.name for image in images if image.error is None], index)
     detector = build_detector(config)
     if "ilsvrc" in exports:
         check_det_classes(detector.info.classes)
-    _say_what_was_found(found)
+    say_what_was_found(found)
     return Job(config, detector, tuple(options.source), images, exports, index, options.draw)
 
 
@@ -195,29 +185,6 @@ def _config(options: Namespace) -> DetectionConfig:
     return DetectionConfig(proposals=proposals, **{name: getattr(options, name) for name in names})
 
 
-def _mode(options: Namespace) -> Literal["new", "resume", "overwrite"]:
-    if options.resume and options.overwrite:
-        raise ValueError("--resume and --overwrite: expected one of them, got both")
-    if options.resume:
-        return "resume"
-    return "overwrite" if options.overwrite else "new"
-
-
-def _say_what_was_found(found: FoundImages) -> None:
-    notes = []
-    if found.repeated:
-        notes.append(f"{found.repeated} named more than once, taken once")
-    if found.ignored:
-        notes.append(f"{found.ignored} files that are not pictures passed over")
-    if notes:
-        complain("; ".join(notes))
-
-
 def _default_workers(device: str) -> int:
     """Beside a GPU all cores but one propose; on a CPU the network needs the cores, and one worker stays ahead."""
-    return min(MOST_WORKERS, max(1, _usable_cores() - 1)) if device == "cuda" else 1
-
-
-def _usable_cores() -> int:
-    """Cores that this process may use, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, max(1, usable_cores() - 1)) if device == "cuda" else 1

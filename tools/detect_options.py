@@ -5,7 +5,9 @@ from __future__ import annotations
 from jsonargparse import ActionYesNo, ArgumentParser
 
 from configs.detection import DetectionConfig, ProposalConfig
+from configs.proposing import MODES
 from tools.parser import make_parser
+from tools.run_options import add_run_options, add_source_options
 
 DESCRIPTION = """Find objects in photos.
 
@@ -24,12 +26,10 @@ Exit status: 0 all images done; 3 finished, some images failed; 2 wrong usage; 1
 def build_parser() -> ArgumentParser:
     """The parser of `detect`."""
     parser = make_parser(DESCRIPTION)
-    parser.add_argument("--config", action="config", help="YAML file with any of these settings")
-    parser.add_argument("source", nargs="+", type=str, help="image files, folders, globs, or a .txt list of paths")
-    parser.add_argument("--out", type=str, required=True, help="folder for the results")
+    add_source_options(parser)
     _add_model_options(parser)
     _add_result_options(parser)
-    _add_run_options(parser)
+    add_run_options(parser)
     return parser
 
 
@@ -57,10 +57,9 @@ def _add_model_options(parser: ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int | None, default=None, help="regions a pass; 16 on a CPU, 128 on a GPU")
     parser.add_argument("--workers", type=int | None, default=None, help="threads that decode and propose ahead")
     proposals = ProposalConfig()
+    parser.add_argument("--proposals.mode", type=str | None, default=None, help=f"selective search: {', '.join(MODES)}")
     parser.add_argument(
-        "--proposals.mode", type=str | None, default=None, help="selective search: fast, quality or single"
-    )
-    parser.add_argument(
+        "--proposals.superpixel-scale",
         "--proposals.superpixel_scale",
         type=float | None,
         default=None,
@@ -98,9 +97,3 @@ def _add_result_options(parser: ArgumentParser) -> None:
         default=True,
         help="write annotated pictures to OUT/pictures",
     )
-
-
-def _add_run_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--resume", action="store_true", help="continue the run in OUT, or start one")
-    parser.add_argument("--overwrite", action="store_true", help="delete the run in OUT first")
-    parser.add_argument("--shard", type=str | None, default=None, help="i/n: the i-th of n parts of the images, from 1")

@@ -20,17 +20,18 @@ class ImageProgress:
     Args:
         total: images in the run.
         done: images done by an earlier, interrupted run; they do not count for the speed.
+        doing: the word before the bar.
         stream: stderr unless told otherwise.
     """
 
-    def __init__(self, total: int, *, done: int = 0, stream: TextIO | None = None) -> None:
+    def __init__(self, total: int, *, done: int = 0, doing: str = "detecting", stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
         self.total, self.first, self.done, self.failed = total, done, done, 0
         self._started = self._last_line = time.monotonic()
         self._bar: Progress | None = None
         if self.stream.isatty():
             self._bar = Progress(
-                TextColumn("detecting"),
+                TextColumn(doing),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[speed]}"),

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.detection import DetectionConfig
+from configs.proposing import ProposeConfig, search_mode
 
 if TYPE_CHECKING:
     from detect.detector import Detector
 
-_NUMERICS = ("googlenet-rcnn", "torch", "torchvision", "numpy", "numba", "opencv-contrib-python", "pillow")
+_SEARCH = ("googlenet-rcnn", "numpy", "numba", "opencv-contrib-python", "pillow")
+_NUMERICS = (*_SEARCH, "torch", "torchvision")
 _NOT_IN_THE_OUTPUT = ("workers", "device", "precision", "model", "batch_size")  # as they were asked for
 
 
@@ -49,17 +51,24 @@ def description_of(config: DetectionConfig, detector: Detector, sources: Sequenc
     """How the run was made, for people and to make it again."""
     return {
         "model": {"name": detector.info.name, "file": config.model, "sha256": detector.classifier.sha256},
-        "config": dataclasses.asdict(config),
-        "sources": [os.fsencode(source).decode("utf-8", "backslashreplace") for source in sources],
-        "commit": commit(),
-        "python": platform.python_version(),
-        "processor": platform.processor() or platform.machine(),
+        **_made_by(dataclasses.asdict(config), sources),
     }
 
 
-def versions() -> dict[str, str]:
+def proposing_settings(config: ProposeConfig, *, shard: str | None) -> dict[str, Any]:
+    """All that decides the proposals, defaults resolved; the number of workers does not."""
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "workers"}
+    return {**settings, "mode": search_mode(config), "shard": shard, "versions": versions(_SEARCH)}
+
+
+def proposing_description(config: ProposeConfig, sources: Sequence[str]) -> dict[str, Any]:
+    """How a proposal run was made, for people and to make it again."""
+    return _made_by(dataclasses.asdict(config), sources)
+
+
+def versions(packages: Sequence[str] = _NUMERICS) -> dict[str, str]:
     """Of the packages whose numerics reach the output."""
-    return {name: version(name) for name in _NUMERICS}
+    return {name: version(name) for name in packages}
 
 
 def commit() -> str | None:
@@ -90,6 +99,16 @@ def count_records(records: Path) -> tuple[dict[str, int], dict[str, float]]:
         for stage, value in record.get("seconds", {}).items():
             seconds[stage] = seconds.get(stage, 0.0) + value
     return counts, {stage: round(total, 2) for stage, total in seconds.items()}
+
+
+def _made_by(config: dict[str, Any], sources: Sequence[str]) -> dict[str, Any]:
+    return {
+        "config": config,
+        "sources": [os.fsencode(source).decode("utf-8", "backslashreplace") for source in sources],
+        "commit": commit(),
+        "python": platform.python_version(),
+        "processor": platform.processor() or platform.machine(),
+    }
 
 
 def _proposals(config: DetectionConfig, detector: Detector) -> dict[str, Any]:

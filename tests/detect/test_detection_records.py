@@ -12,7 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detect.class_tables import DetectionClass, ilsvrc_detection_classes
-from detect.detection_records import detection_record, encode_record, error_record, read_records, whole_records
+from detect.detection_records import (
+    detection_record,
+    encode_record,
+    error_record,
+    proposal_record,
+    read_records,
+    whole_records,
+)
 from detect.detections import Detections
 
 
@@ -61,6 +68,17 @@ def test_a_record_by_hand() -> None:
 def test_an_image_without_detections_has_an_empty_list() -> None:
     record = detection_record("a", (1, 1), detections(), ilsvrc_detection_classes(), num_proposals=0, seconds={})
     assert record["detections"] == []
+
+
+def test_a_record_of_proposals_by_hand() -> None:
+    record = proposal_record("sub/a.jpg", (375, 500), num_proposals=612, seconds={"decode": 0.012345, "propose": 0.11})
+    assert record == {
+        "image": "sub/a.jpg",
+        "width": 500,
+        "height": 375,
+        "num_proposals": 612,
+        "seconds": {"decode": 0.0123, "propose": 0.11},
+    }
 
 
 def test_a_class_that_is_none_of_the_200_has_no_det_id() -> None:

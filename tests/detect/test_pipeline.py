@@ -16,7 +16,7 @@ from fake_detector import FakeDetector, whole_and_quarter
 from numpy.typing import NDArray
 from odd_images import encode, make_odd_images, make_pipe, quadrants
 
-from detect import pipeline
+from detect import prepared_images
 from detect.image_sources import SourceImage, find_images, shard
 from detect.pipeline import GROUP, ImageResult, detect_images
 from proposals import Proposals
@@ -205,7 +205,7 @@ def test_workers_stay_a_bounded_number_of_images_ahead(
             most_alive = max(most_alive, alive)
         return image
 
-    monkeypatch.setattr(pipeline, "decode_image", decode)
+    monkeypatch.setattr(prepared_images, "decode_image", decode)
     sources = [SourceImage(tmp_path / str(i), str(i)) for i in range(60)]
     for yielded, result in enumerate(detect_images(FakeDetector(), sources, workers=workers), start=1):
         time.sleep(0.002)  # time for workers to run away

@@ -14,13 +14,14 @@ import pytest
 
 from detect.detection_records import encode_record, error_record, read_records
 from detect.run_folder import RunFolder, RunFolderError
+from detect.run_kinds import DETECT, PROPOSE
 from detect.whole_files import OutputError
 
 SETTINGS = {"model_sha256": "ab", "min_score": 0.1, "proposals": {"mode": "fast", "limit": None}, "draw": True}
 
 
 def open_folder(folder: Path, mode: Literal["new", "resume", "overwrite"] = "new", **changes: Any) -> RunFolder:
-    return RunFolder(folder, {**SETTINGS, **changes}, mode)
+    return RunFolder(folder, {**SETTINGS, **changes}, mode, kind=DETECT)
 
 
 def make_run(folder: Path, *names: str, **changes: Any) -> None:
@@ -28,7 +29,7 @@ def make_run(folder: Path, *names: str, **changes: Any) -> None:
     with open_folder(folder, **changes) as run:
         run.start({})
         for name in names:
-            picture = run.picture_path(name)
+            picture = run.output_path(name)
             picture.parent.mkdir(parents=True, exist_ok=True)
             picture.write_bytes(b"picture")
             run.append({"image": name, "detections": []})
@@ -43,6 +44,7 @@ def test_a_run_from_start_to_finish(tmp_path: Path) -> None:
         assert run.done == []
         run.start({"model": "m"})
         assert json.loads((run.folder / "run.json").read_bytes()) == {
+            "verb": "detect",
             "settings": SETTINGS,
             "model": "m",
             "status": "unfinished",
@@ -214,6 +216,99 @@ def test_overwrite_that_cannot_delete_says_so(tmp_path: Path) -> None:
     (tmp_path / "coco.json").mkdir()
     with pytest.raises(RunFolderError, match=r"--overwrite: cannot delete .*coco\.json: "):
         open_folder(tmp_path, "overwrite")
+
+
+# Files beside those of the user
+
+
+def open_proposals(folder: Path, mode: Literal["new", "resume", "overwrite"] = "new") -> RunFolder:
+    return RunFolder(folder, {"mode": "fast"}, mode, kind=PROPOSE)
+
+
+def make_proposal_run(folder: Path, *names: str, finished: bool = False) -> None:
+    with open_proposals(folder) as run:
+        run.check_sources(names)
+        run.start({})
+        for name in names:
+            run.output_path(name).parent.mkdir(parents=True, exist_ok=True)
+            run.output_path(name).write_bytes(b"boxes")
+            run.append({"image": name})
+        if finished:
+            run.finish({})
+
+
+def test_a_run_without_a_folder_of_its_own_names_its_files_by_image(tmp_path: Path) -> None:
+    make_proposal_run(tmp_path, "a.jpg", "sub/b.png", finished=True)
+    assert files_in(tmp_path) == {"run.json", "proposals.jsonl", "a.jpg.npz", "sub/b.png.npz"}
+    assert json.loads((tmp_path / "run.json").read_bytes())["verb"] == "propose"
+    open_proposals(tmp_path, "overwrite").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["new", "resume", "overwrite"])
+def test_a_folder_of_another_verb_is_refused(tmp_path: Path, mode: Any) -> None:
+    make_run(tmp_path / "detected", "a")
+    make_proposal_run(tmp_path / "proposed", "a")
+    with pytest.raises(RunFolderError, match="detected holds a run of `detect`, not of `propose`: choose another"):
+        open_proposals(tmp_path / "detected", mode)
+    with pytest.raises(RunFolderError, match="proposed holds a run of `propose`, not of `detect`: choose another"):
+        open_folder(tmp_path / "proposed", mode)
+    assert (tmp_path / "proposed/a.npz").exists()
+
+
+def test_a_folder_called_pictures_is_not_in_the_way_of_proposals(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    make_proposal_run(tmp_path, "pictures/a.jpg")
+    assert (tmp_path / "pictures/a.jpg.npz").exists()
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "broken link"])
+def test_what_has_the_name_of_a_file_to_be_written_is_refused(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "sub/b.jpg.npz"
+    path.parent.mkdir()
+    {"file": path.touch, "folder": path.mkdir, "broken link": lambda: path.symlink_to("nowhere")}[what]()
+    with open_proposals(tmp_path) as run:
+        with pytest.raises(RunFolderError, match=r"sub/b\.jpg\.npz is there already, and no run wrote it"):
+            run.check_sources(["a.jpg", "sub/b.jpg"])
+        run.check_sources(["a.jpg", "sub/c.jpg"])
+
+
+def test_a_file_and_a_folder_of_one_name_are_refused(tmp_path: Path) -> None:
+    with open_proposals(tmp_path) as run:
+        with pytest.raises(RunFolderError, match=r"a\.jpg\.npz would have to be a file and a folder"):
+            run.check_sources(["a.jpg", "a.jpg.npz/deep/b.jpg"])
+        run.check_sources(["a.jpg", "a/b.jpg"])
+
+
+@pytest.mark.parametrize("mode", ["resume", "overwrite"])
+def test_what_a_killed_run_left_without_a_record_is_deleted_at_the_start(tmp_path: Path, mode: Any) -> None:
+    make_proposal_run(tmp_path, "a", "b")
+    (tmp_path / "c.npz").write_bytes(b"boxes")
+    with open_proposals(tmp_path, mode) as run:
+        run.check_sources(["a", "b", "c", "d"])
+        assert (tmp_path / "c.npz").exists(), "until the run is sure to start"
+        run.start({})
+        assert not (tmp_path / "c.npz").exists()
+        assert run.done == (["a", "b"] if mode == "resume" else [])
+
+
+@pytest.mark.parametrize("mode", ["resume", "overwrite"])
+@pytest.mark.parametrize(("finished", "names"), [(True, ["a", "c", "d"]), (False, ["a", "d", "c"])])
+def test_a_file_that_no_killed_run_can_have_left_is_the_users(
+    tmp_path: Path, mode: Any, finished: bool, names: list[str]
+) -> None:
+    make_proposal_run(tmp_path, "a", finished=finished)
+    (tmp_path / "c.npz").write_bytes(b"mine")
+    with open_proposals(tmp_path, mode) as run, pytest.raises(RunFolderError, match=r"c\.npz is there already"):
+        run.check_sources(names)
+    assert (tmp_path / "c.npz").read_bytes() == b"mine"
+
+
+def test_overwriting_with_other_sources_spares_what_may_not_be_ours(tmp_path: Path) -> None:
+    make_proposal_run(tmp_path, "a", "b")
+    (tmp_path / "y.npz").write_bytes(b"mine")
+    with open_proposals(tmp_path, "overwrite") as run, pytest.raises(RunFolderError, match=r"y\.npz is there already"):
+        run.check_sources(["x", "b", "y"])
 
 
 # A full disk

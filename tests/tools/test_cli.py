@@ -32,7 +32,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["detekt"], "invalid choice: 'detekt' (choose from 'detect', 'models') (did you mean detect?)"),
+        (["detekt"], "invalid choice: 'detekt' (choose from 'detect', "),
+        (["detekt"], "(did you mean detect?)"),
+        (["propos"], "(did you mean propose?)"),
         (["detect"], "the following arguments are required: source, out; see `googlenet-rcnn detect --help`"),
         (["detect", "photos"], "the following arguments are required: out; see `googlenet-rcnn detect --help`"),
         (["models"], 'expected "models.action" to be one of {list,info,fetch,convert}'),

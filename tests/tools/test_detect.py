@@ -23,6 +23,7 @@ from odd_images import encode, make_odd_images, make_pipe, quadrants
 from PIL import Image
 
 from configs.detection import DetectionConfig
+from configs.proposing import MODES
 from detect.detection_records import read_records
 from detect.drawing import class_colour
 from detect.pipeline import GROUP
@@ -267,6 +268,13 @@ def test_resume_takes_settings_that_change_nothing(fake: Any) -> None:
     assert main(["detect", "photos", "--out", "out"]) == 0
     same = ["--workers", "2", "--device", "cpu", "--proposals.mode", "fast", "--proposals.superpixel_scale", "2"]
     assert main(["detect", "photos", "--out", "out", "--resume", *same]) == 0
+
+
+def test_the_superpixel_scale_may_be_spelled_as_other_flags_are(fake: Any) -> None:
+    make_photos(1)
+    for i, flag in enumerate(("--proposals.superpixel-scale", "--proposals.superpixel_scale")):
+        assert main(["detect", "photos", "--out", f"out{i}", flag, "3"]) == 0
+        assert description(f"out{i}")["config"]["proposals"]["superpixel_scale"] == 3.0
 
 
 def test_resume_with_changed_sources_is_refused(fake: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -535,7 +543,7 @@ def test_export_errors_are_found_before_any_work(capsys: pytest.CaptureFixture[s
         (["--workers", "0"], "--workers: expected at least 1, got 0"),
         (["--regions", "shared"], "--regions: expected warp"),
         (["--precision", "fp8"], "--precision: expected one of auto, fp32, bf16, got 'fp8'"),
-        (["--proposals.mode", "balanced"], "--proposals.mode: expected one of single, fast, quality, got"),
+        (["--proposals.mode", "slow"], f"--proposals.mode: expected one of {', '.join(MODES)}, got 'slow'"),
         (["--proposals.superpixel_scale", "0"], "--proposals.superpixel_scale: expected a finite number above 0"),
         (["--proposals.limit", "0"], "--proposals.limit: expected at least 1, got 0"),
         (["--proposals.seed", "-1"], "--proposals.seed: expected at least 0, got -1"),

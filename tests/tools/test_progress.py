@@ -83,6 +83,16 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1 failed" in last
 
 
+def test_the_bar_says_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    stream = Terminal()
+    with ImageProgress(1, doing="proposing", stream=stream) as bar:
+        bar.advance(failed=False)
+    assert "proposing" in stream.getvalue()
+    assert "detecting" not in stream.getvalue()
+
+
 def test_a_reader_that_has_gone_does_not_end_the_run() -> None:
     class Gone(io.StringIO):
         def write(self, text: str) -> int:

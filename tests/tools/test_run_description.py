@@ -9,8 +9,15 @@ import pytest
 from fake_detector import FakeDetector
 
 from configs.detection import DetectionConfig, ProposalConfig
+from configs.proposing import ProposeConfig, search_mode
 from detect.detection_records import encode_record, error_record
-from tools.run_description import count_records, description_of, settings_of
+from tools.run_description import (
+    count_records,
+    description_of,
+    proposing_description,
+    proposing_settings,
+    settings_of,
+)
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -52,6 +59,30 @@ def test_the_model_its_precision_and_its_batches_count() -> None:
         "limit": None,
         "seed": 0,
     }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mode": "quality"},
+        {"superpixel_scale": 2.0},
+        {"limit": 9},
+        {"seed": 1},
+        {"search_width": None},
+        {"min_side": 1},
+    ],
+)
+def test_what_decides_the_proposals_is_in_their_settings(changes: dict[str, Any]) -> None:
+    now = proposing_settings(ProposeConfig(), shard=None)
+    assert proposing_settings(ProposeConfig(**changes), shard=None) != now
+    assert proposing_settings(ProposeConfig(), shard="1/2") != now
+
+
+def test_workers_do_not_decide_the_proposals_and_the_mode_is_what_it_came_to() -> None:
+    now = proposing_settings(ProposeConfig(), shard=None)
+    assert proposing_settings(ProposeConfig(workers=3, mode=search_mode(ProposeConfig())), shard=None) == now
+    assert set(now["versions"]) == {"googlenet-rcnn", "numpy", "numba", "opencv-contrib-python", "pillow"}
+    assert proposing_description(ProposeConfig(workers=3), ["sn\udcf6"])["sources"] == ["sn\\xf6"]
 
 
 def test_sources_that_are_not_utf8_can_be_described() -> None:

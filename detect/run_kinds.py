@@ -1,0 +1,62 @@
+"""What each verb leaves in its output folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from detect.picture_names import picture_name
+from detect.proposal_names import proposal_name
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class RunKind:
+    """The names that runs of one verb give to what they write, besides `run.json`.
+
+    Attributes:
+        verb: of the command line.
+        records: the file with one line per image.
+        output_name: image → its own file, below `outputs`.
+        outputs: a folder for the files of the images, which belongs to the run; empty: they lie in the output
+            folder itself, perhaps beside files of the user.
+        exports: files made of the finished records.
+    """
+
+    verb: str
+    records: str
+    output_name: Callable[[str], str]
+    outputs: str = ""
+    exports: tuple[str, ...] = ()
+
+
+DETECT = RunKind(
+    verb="detect",
+    records="detections.jsonl",
+    output_name=picture_name,
+    outputs="pictures",
+    exports=("coco.json", "ilsvrc.txt", "detections.csv"),
+)
+PROPOSE = RunKind(verb="propose", records="proposals.jsonl", output_name=proposal_name)
+KINDS = (DETECT, PROPOSE)
+
+
+def holds_run(folder: Path, kind: RunKind) -> bool:
+    """Whether a run, of this verb unless `verb_of` says otherwise, has left its description or records there."""
+    return (folder / RUN).exists() or (folder / kind.records).exists()
+
+
+def verb_of(folder: Path) -> str | None:
+    """The verb whose run is there; None if there is no run, or nothing tells."""
+    for kind in KINDS:
+        if (folder / kind.records).exists():
+            return kind.verb
+    try:
+        description = json.loads((folder / RUN).read_bytes())
+    except (OSError, ValueError):
+        return None
+    verb = description.get("verb", DETECT.verb) if isinstance(description, dict) else None  # detect came first
+    return verb if isinstance(verb, str) else None

@@ -1,0 +1,103 @@
+"""What a proposal run may be told, and the YAML files that come with the project."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import configs
+from configs.proposing import MODES, ProposeConfig, build_image_proposer, search_mode
+from proposals import Proposals
+from proposals.selective_search import MODES as SEARCH_MODES
+from proposals.selective_search import selective_search
+from tools.cli import build_parser
+
+YAML = sorted(Path(configs.__file__).parent.glob("propose*.yaml"))
+
+
+def test_the_modes_are_those_of_the_search() -> None:
+    assert set(MODES) == set(SEARCH_MODES)
+
+
+def test_the_defaults_are_those_of_the_search() -> None:
+    """All but the mode, which is looked up, and the threads, which do not change the result."""
+    search = {name: value.default for name, value in inspect.signature(selective_search).parameters.items()}
+    ours = dataclasses.asdict(ProposeConfig())
+    for name in ("superpixel_scale", "seed", "search_width", "min_side"):
+        assert ours[name] == search[name], name
+    assert ProposeConfig().mode is None
+    assert search_mode(ProposeConfig()) == search["mode"]
+    assert search_mode(ProposeConfig(mode="single")) == "single"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "multibox"}, "--method: expected selective_search (MultiBox is not built yet), got 'multibox'"),
+        ({"method": "both"}, "--method: expected selective_search (MultiBox is not built yet), got 'both'"),
+        ({"method": "edge_boxes"}, "--method: expected one of selective_search, multibox, both, got 'edge_boxes'"),
+        ({"mode": "slow"}, f"--mode: expected one of {', '.join(MODES)}, got 'slow'"),
+        ({"superpixel_scale": 0.0}, "--superpixel-scale: expected a finite number above 0, got 0.0"),
+        ({"superpixel_scale": float("inf")}, "--superpixel-scale: expected a finite number above 0, got inf"),
+        ({"superpixel_scale": float("nan")}, "--superpixel-scale: expected a finite number above 0, got nan"),
+        ({"limit": 0}, "--limit: expected at least 1, got 0"),
+        ({"seed": -1}, "--seed: expected at least 0, got -1"),
+        ({"search_width": 0}, "--search-width: expected at least 1, got 0"),
+        ({"min_side": 0}, "--min-side: expected at least 1, got 0"),
+        ({"workers": 0}, "--workers: expected at least 1, got 0"),
+    ],
+)
+def test_settings_out_of_range_name_their_flag(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ProposeConfig(**changes)
+
+
+def test_bounds_are_in_range() -> None:
+    ProposeConfig(superpixel_scale=1e-6, limit=1, seed=0, search_width=1, min_side=1, workers=1)
+    ProposeConfig(search_width=None, limit=None, workers=None)
+
+
+def test_the_proposer_is_the_search_with_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    three = Proposals(np.zeros((3, 4), np.float32), np.zeros(3, np.float32))
+
+    def search(image: Any, **settings: Any) -> Proposals:
+        seen.update(settings, image=image)
+        return three
+
+    monkeypatch.setattr("proposals.selective_search", search)
+    config = ProposeConfig(
+        mode="single", superpixel_scale=3.0, limit=2, seed=4, search_width=None, min_side=6, workers=9
+    )
+    image = np.zeros((1, 1, 3), np.uint8)
+    assert len(build_image_proposer(config, workers=5)(image)) == 2
+    assert seen.pop("image") is image
+    assert seen == {
+        "mode": "single",
+        "superpixel_scale": 3.0,
+        "seed": 4,
+        "search_width": None,
+        "min_side": 6,
+        "workers": 5,
+    }
+
+
+@pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)
+def test_every_config_file_is_understood_and_says_what_it_is(path: Path) -> None:
+    text = " ".join(line for line in path.read_text().splitlines() if line.startswith("#"))
+    for wanted in ("Paper: ", f"--config configs/{path.name}", "Gives: "):
+        assert wanted in text
+    options = build_parser().parse_args(["propose", "photos", "--out", "out", "--config", str(path)]).propose
+    ProposeConfig(**{field.name: options[field.name] for field in dataclasses.fields(ProposeConfig)})
+
+
+def test_the_config_file_is_the_setting_of_the_paper() -> None:
+    (path,) = YAML
+    options = build_parser().parse_args(["propose", "photos", "--out", "out", "--config", str(path)]).propose
+    assert (options.mode, options.superpixel_scale) == ("fast", 2.0)

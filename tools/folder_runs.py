@@ -1,0 +1,63 @@
+"""What the verbs over folders of images share: opening the output folder, and what is said at its ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.exit_status import UsageError
+from tools.messages import complain
+
+if TYPE_CHECKING:  # NumPy takes a moment to import; `--help` must not
+    from detect.image_sources import FoundImages, SourceImage
+    from detect.run_folder import Mode, RunFolder
+    from detect.run_kinds import RunKind
+
+MOST_WORKERS = 16  # each holds a decoded image
+
+
+def open_run(
+    out: str, settings: Mapping[str, Any], mode: Mode, images: Sequence[SourceImage], *, kind: RunKind
+) -> RunFolder:
+    """The output folder, locked, and found to fit the images.
+
+    Raises:
+        UsageError: one sentence that says what to do.
+        OutputError: if the folder cannot be made.
+    """
+    from detect.run_folder import RunFolder, RunFolderError
+
+    try:
+        folder = RunFolder(Path(out), settings, mode, kind=kind)
+    except RunFolderError as error:
+        raise UsageError(str(error)) from error
+    try:
+        folder.check_sources([image.name for image in images])
+    except RunFolderError as error:
+        folder.close()
+        raise UsageError(str(error)) from error
+    return folder
+
+
+def say_what_was_found(found: FoundImages) -> None:
+    """Name on stderr what was passed over among the sources, if anything."""
+    notes = []
+    if found.repeated:
+        notes.append(f"{found.repeated} named more than once, taken once")
+    if found.ignored:
+        notes.append(f"{found.ignored} files that are not pictures passed over")
+    if notes:
+        complain("; ".join(notes))
+
+
+def say_interrupted(done: int, total: int) -> None:
+    """Say on stderr how far a run came, and how to go on."""
+    after = f"after {done} of {total} images" if done else "before the first image"
+    complain(f"interrupted {after}; continue with --resume")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
