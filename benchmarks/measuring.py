@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+import resource
 import subprocess
+import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,27 @@ def spread(values: list[float] | np.ndarray, form: str = ".3g") -> str:
     """`median (first quartile-third quartile)`."""
     low, middle, high = quartiles(values)
     return f"{middle:{form}} ({low:{form}}-{high:{form}})"
+
+
+def evenly(total: int, count: int | None) -> np.ndarray:
+    """Positions of at most `count` of `total` things, spaced evenly over their order; None: all."""
+    wanted = total if count is None else min(count, total)
+    return np.linspace(0, total - 1, wanted).round().astype(int)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as RESULTS.md has it."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held; on Linux not getrusage's figure, which starts from the parent's."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def environment(threads: int) -> dict[str, Any]:

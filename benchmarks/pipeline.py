@@ -21,7 +21,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from measuring import environment, quartiles, spread, write_json
+from measuring import environment, evenly, quartiles, spread, write_json
+from opencv_search import opencv_boxes
 from torch import nn
 from torchvision.ops import nms
 
@@ -35,7 +36,6 @@ from detect.model_zoo import find_model_file
 from detect.region_warp import RegionWarper, WarpSettings, add_context
 from detect.suppression import suppress
 from detect.zero_shot_head import ZeroShotHead
-from proposals.opencv_contrib import require_ximgproc
 
 STAGES = ("propose", "warp", "classify", "suppress")
 MIN_SCORE = 0.001
@@ -54,7 +54,7 @@ class Ours:
         boxes = clock("propose", lambda: detector.proposer(image).boxes)
         warper = clock("warp", lambda: RegionWarper(image, detector.info.input, settings=detector.warp, device=device))
         probs = []
-        measured = evenly(boxes, self.regions)
+        measured = boxes[evenly(len(boxes), self.regions)]
         for start in range(0, len(measured), detector.batch_size):
             part = measured[start : start + detector.batch_size]
             regions = clock("warp", lambda part=part: warper.regions(part))
@@ -77,13 +77,12 @@ class Naive:
             self.network.norm = nn.LocalResponseNorm(5, 1e-4, 0.75, 1.0)
         self.head = ZeroShotHead(loaded.info.classes, 1000, background_logit=loaded.info.background_logit)
         self.head.to(self.device)
-        self.search = require_ximgproc()
 
     def run(self, image: np.ndarray) -> tuple[dict[str, float], int]:
         clock = Clock()
-        boxes = clock("propose", lambda: self.propose(image))
+        boxes = clock("propose", lambda: naive_boxes(image))
         probs = []
-        measured = evenly(boxes, self.regions)
+        measured = boxes[evenly(len(boxes), self.regions)]
         for start in range(0, len(measured), 64):
             part = measured[start : start + 64]
             regions = clock("warp", lambda part=part: torch.stack([self.warp(image, box) for box in part]))
@@ -92,16 +91,6 @@ class Naive:
         all_probs = repeat(torch.cat(probs), len(boxes))
         clock("suppress", lambda: self.suppress(torch.from_numpy(boxes), all_probs))
         return clock.seconds, len(boxes)
-
-    def propose(self, image: np.ndarray) -> np.ndarray:
-        scale = 500 / image.shape[1]
-        small = cv2.resize(image, (500, max(1, round(image.shape[0] * scale))))
-        search = self.search.createSelectiveSearchSegmentation()
-        search.setBaseImage(np.ascontiguousarray(small[:, :, ::-1]))
-        search.switchToSelectiveSearchFast()
-        found = search.process().astype(np.float32)
-        found = found[(found[:, 2] >= 20) & (found[:, 3] >= 20)]
-        return np.concatenate([found[:, :2], found[:, :2] + found[:, 2:]], axis=1) / np.float32(scale)
 
     def warp(self, image: np.ndarray, box: np.ndarray) -> torch.Tensor:
         """Mean-filled border, crop, resize, normalise: one region."""
@@ -146,11 +135,9 @@ class Clock:
             self.seconds[stage] *= factor
 
 
-def evenly(boxes: np.ndarray, count: int | None) -> np.ndarray:
-    """At most `count` of the boxes, evenly spaced over their order; None: all."""
-    if count is None or count >= len(boxes):
-        return boxes
-    return boxes[np.linspace(0, len(boxes) - 1, count).round().astype(int)]
+def naive_boxes(image: np.ndarray) -> np.ndarray:
+    """Without those below 20 pixels, as R-CNN did."""
+    return opencv_boxes(image, "fast", min_side=20)
 
 
 def repeat(probs: torch.Tensor, count: int) -> torch.Tensor:
@@ -160,7 +147,7 @@ def repeat(probs: torch.Tensor, count: int) -> torch.Tensor:
 
 def check_agreement(ours: Ours, naive: Naive, image: np.ndarray) -> None:
     """Before timing: the same regions get the same classes from both networks, warped either way."""
-    boxes = naive.propose(image)[:32]
+    boxes = naive_boxes(image)[:32]
     crops = torch.stack([naive.warp(image, box) for box in boxes])
     warper = RegionWarper(
         image, ours.detector.info.input, settings=ours.detector.warp, device=ours.detector.classifier.device
@@ -199,7 +186,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
     found = [source.path for source in find_images([str(options.images)]).images]
-    photos = [found[i] for i in np.linspace(0, len(found) - 1, min(options.limit, len(found))).round().astype(int)]
+    photos = [found[i] for i in evenly(len(found), options.limit)]
     how = (options.model, options.device, options.regions)
     methods = {"naive": Naive(*how), "ours": Ours(*how)}
     check_agreement(methods["ours"], methods["naive"], decode_image(photos[0]))

@@ -1,13 +1,20 @@
 """Is our selective search faster than OpenCV's, and does it find as much?
 
-    python benchmarks/selective_search.py --images DIR --ground-truth DIR [--limit 15] [--json FILE]
+    python benchmarks/selective_search.py --images DIR --ground-truth TREE [--limit 60] [--repeats 3] [--json FILE]
 
-For every photo, in one process and on one thread: seconds of ours and of OpenCV's "fast" (on the same
-picture, resized to the same width), the number of boxes, coverage (ground truth found at IoU >= 0.5) and
-average best overlap (ABO, over all ground-truth boxes; no class means), with all boxes and with the first N.
-Ground truth is a folder of PASCAL-style XML files (ILSVRC DET, VOC), found by the photo's name without its
-ending; objects marked "difficult" count too. Two methods that find different boxes cannot be asserted equal;
-what is asserted is that ours repeats itself, and the quality stands beside the time.
+Both on one thread, in one process, on the same pictures at width 500; photos evenly spaced over the folder. On every
+photo all methods take turns, as often as --repeats says (OpenCV's quality --opencv-quality-repeats times), and who goes
+first moves on. A photo's seconds are the median of its repeats; a ratio is OpenCV's over ours on the same photo; both
+are given as the median over photos and its quartiles. OpenCV has no superpixel scale and no balanced mode: quality is
+compared with its quality, fast and the default mode with its fast, single with nothing.
+
+Coverage (share of objects with IoU >= 0.5), ABO (mean IoU over all objects) and MABO (mean over classes of their ABO)
+are those of `googlenet-rcnn evaluate proposals`, with the first N boxes, averaged over the repeats: a repeat is another
+random order of the same boxes, ours by its seed, OpenCV's by the state of the C library (see opencv_search.py). OpenCV
+puts small boxes first, so its order is also given backwards. It drops no box for being small; ours has those of at
+least 20 pixels.
+
+Asserted: the same call gives the same boxes in the same order, on one thread or two; repeats give the same set.
 """
 
 from __future__ import annotations
@@ -15,129 +22,188 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from annotated_photos import AnnotatedPhoto, annotated_photos
-from measuring import environment, quartiles, write_json
+from measuring import environment, markdown, quartiles, spread, write_json
+from opencv_search import opencv_boxes
+from truth_photos import TruthPhotos, figures, measure_boxes, read_photos, share
 
+from configs.proposing import ProposeConfig, search_mode
+from detect.recall_report import budget_name
 from proposals import selective_search
-from proposals.search_scale import boxes_at_size, resized, search_size
+from proposals.recall import Budget
+from proposals.selective_search import MODES
 
-WIDTH = 500
-FIRST = (100, 500, 1000, 2000)
-
-
-def ours(superpixel_scale: float) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda image: selective_search(image, superpixel_scale=superpixel_scale, search_width=WIDTH).boxes
-
-
-def opencv_fast(image: np.ndarray) -> np.ndarray:
-    """OpenCV's boxes in its own order, as a user gets them: none is dropped for being small, unlike ours."""
-    size = (image.shape[0], image.shape[1])
-    searched = search_size(size, WIDTH)
-    search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
-    search.setBaseImage(np.ascontiguousarray(resized(image, searched)[:, :, ::-1]))
-    search.switchToSelectiveSearchFast()
-    x, y, width, height = np.asarray(search.process(), np.int32).reshape(-1, 4).T
-    boxes = np.stack((x, y, x + width - 1, y + height - 1), axis=1)
-    return boxes_at_size(boxes, searched, size)
+BUDGETS: tuple[Budget, ...] = (100, 500, 1000, 2000, None)
+METRICS = ("coverage", "ABO", "MABO")
+BACKWARDS = ", order reversed"
+QUOTED = {  # IJCV, on VOC 2007 test: boxes, coverage, MABO
+    "paper, fast": (2134, 0.980, 0.804),
+    "paper, quality": (10097, 0.991, 0.879),
+}
 
 
-METHODS = {"ours x1": ours(1.0), "ours x2": ours(2.0), "OpenCV fast": opencv_fast}
+@dataclass(frozen=True)
+class Method:
+    """`search`: image and number of the repeat → boxes, best first; `reference`: the method it is compared with."""
+
+    name: str
+    search: Callable[[np.ndarray, int], np.ndarray]
+    repeats: int
+    reference: str | None = None
 
 
-def best_overlaps(truth: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """(M,) each ground-truth box's best IoU; 0 without boxes."""
-    low = np.maximum(truth[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(truth[:, None, 2:], boxes[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [(b[:, 2:] - b[:, :2]).prod(axis=1) for b in (truth, boxes)]
-    overlaps = shared / (areas[0][:, None] + areas[1][None] - shared)
-    return overlaps.max(axis=1, initial=0)
+def ours(mode: str, scale: float, repeats: int) -> Method:
+    def search(image: np.ndarray, repeat: int) -> np.ndarray:
+        return selective_search(image, mode, superpixel_scale=scale, seed=repeat).boxes
+
+    reference = {"single": None, "quality": "OpenCV quality"}.get(mode, "OpenCV fast")
+    return Method(f"{mode} ×{scale:g}", search, repeats, reference)
 
 
-def measure(photos: list[AnnotatedPhoto], repeats: int) -> dict[str, dict]:
-    """Per method, lists over photos; seconds are the fastest of the repeats, methods taking turns."""
-    rows: dict[str, dict] = {name: {"seconds": [], "boxes": [], "overlaps": {}} for name in METHODS}
-    warm_up = read_image(photos[0].path)
-    for name, method in METHODS.items():
-        boxes = method(warm_up)
-        assert name.startswith("OpenCV") or np.array_equal(boxes, method(warm_up)), name
-    for photo in photos:
-        image, truth = read_image(photo.path), photo.boxes
-        seconds: dict[str, list[float]] = {name: [] for name in METHODS}
-        for _ in range(repeats):
-            for name, method in METHODS.items():
-                start = time.perf_counter()
-                boxes = method(image)
-                seconds[name].append(time.perf_counter() - start)
-                rows[name]["last"] = boxes
-        for name, row in rows.items():
-            boxes = row.pop("last")
-            row["seconds"].append(min(seconds[name]))
-            row["boxes"].append(len(boxes))
-            for first in (*FIRST, None):
-                key = str(first or "all")
-                row["overlaps"].setdefault(key, []).extend(best_overlaps(truth, boxes[:first]).tolist())
-    return rows
+def opencvs(mode: str, repeats: int) -> Method:
+    return Method(f"OpenCV {mode}", lambda image, repeat: opencv_boxes(image, mode), repeats)
 
 
-def read_image(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise SystemExit(f"--images: cannot read {path}")
-    return np.ascontiguousarray(image[:, :, ::-1])
+def build_methods(modes: Sequence[str], repeats: int, quality_repeats: int) -> list[Method]:
+    found = [ours(mode, 1, repeats) for mode in modes]
+    found.append(ours(search_mode(ProposeConfig()), 2, repeats))
+    found.append(opencvs("fast", repeats))
+    if quality_repeats:
+        found.append(opencvs("quality", quality_repeats))
+    return found
 
 
-def summary(rows: dict[str, dict]) -> dict[str, dict]:
-    reference = np.array(rows["OpenCV fast"]["seconds"])
-    results = {}
-    for name, row in rows.items():
-        overlaps = {key: np.array(values) for key, values in row["overlaps"].items()}
-        results[name] = {
-            "seconds": quartiles(row["seconds"]),
-            "times_faster_than_opencv": quartiles(reference / np.array(row["seconds"])),
-            "mean_boxes": float(np.mean(row["boxes"])),
-            "coverage": {key: float(np.mean(values >= 0.5)) for key, values in overlaps.items()},
-            "ABO": {key: float(np.mean(values)) for key, values in overlaps.items()},
-        }
+def check_agreement(image: np.ndarray, modes: Sequence[str]) -> None:
+    """Also compiles, or loads, every kernel."""
+    for mode in modes:
+        boxes = selective_search(image, mode).boxes
+        for workers in (1, 2):
+            np.testing.assert_array_equal(boxes, selective_search(image, mode, workers=workers).boxes)
+
+
+def measure(photos: TruthPhotos, methods: Sequence[Method]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Seconds: by method, photo and repeat. Boxes: by method, repeat and photo."""
+    seconds: dict[str, Any] = {one.name: [] for one in methods}
+    boxes: dict[str, Any] = {one.name: [[] for _ in range(one.repeats)] for one in methods}
+    for number in range(len(photos)):
+        image = photos.image(number)
+        for one in methods:
+            seconds[one.name].append([])
+        for repeat in range(max(one.repeats for one in methods)):
+            first = (number + repeat) % len(methods)
+            for one in (*methods[first:], *methods[:first]):
+                if repeat < one.repeats:
+                    start = time.perf_counter()
+                    found = one.search(image, repeat)
+                    seconds[one.name][-1].append(time.perf_counter() - start)
+                    boxes[one.name][repeat].append(found)
+        for one in methods:
+            assert len({sorted_bytes(found[-1]) for found in boxes[one.name]}) == 1, (one.name, photos.paths[number])
+        print(f"\r{number + 1}/{len(photos)}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return seconds, boxes
+
+
+def sorted_bytes(boxes: np.ndarray) -> bytes:
+    """Equal for the same boxes in any order."""
+    return boxes[np.lexsort(boxes.T)].tobytes()
+
+
+def time_results(seconds: Mapping[str, Any], methods: Sequence[Method]) -> dict[str, dict[str, Any]]:
+    of_photo = {name: np.array([np.median(repeats) for repeats in rows]) for name, rows in seconds.items()}
+    results: dict[str, dict[str, Any]] = {}
+    for one in methods:
+        results[one.name] = {"repeats": one.repeats, "seconds": quartiles(of_photo[one.name])}
+        if one.reference in of_photo:
+            ratio = of_photo[one.reference] / of_photo[one.name]
+            results[one.name] |= {"reference": one.reference, "times_faster": quartiles(ratio)}
     return results
 
 
-def print_tables(results: dict[str, dict]) -> None:
-    print(f"{'':12} {'seconds: median (quartiles)':>28} {'times OpenCV':>22} {'boxes':>6}")
-    for name, row in results.items():
-        low, middle, high = row["seconds"]
-        slow, ratio, fast = row["times_faster_than_opencv"]
-        seconds, times = f"{middle:.3f} ({low:.3f}-{high:.3f})", f"{ratio:.2f} ({slow:.2f}-{fast:.2f})"
-        print(f"{name:12} {seconds:>28} {times:>22} {row['mean_boxes']:>6.0f}")
-    keys = list(next(iter(results.values()))["ABO"])
-    print(f"\n{'coverage/ABO':12}" + "".join(f"{'N = ' + key:>14}" for key in keys))
-    for name, row in results.items():
-        cells = [f"{row['coverage'][key]:.3f}/{row['ABO'][key]:.3f}" for key in keys]
-        print(f"{name:12}" + "".join(f"{cell:>14}" for cell in cells))
+def recall_results(photos: TruthPhotos, boxes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Per method and N: means over the repeats, and `spread`: highest less lowest of them."""
+    orders = dict(boxes)
+    for name in [name for name in boxes if name.startswith("OpenCV")]:
+        orders[name + BACKWARDS] = [[one[::-1] for one in boxes_list] for boxes_list in boxes[name]]
+    results: dict[str, dict[str, Any]] = {}
+    for name, repeats in orders.items():
+        measured = [measure_boxes(photos.truth, boxes_list, BUDGETS) for boxes_list in repeats]
+        results[name] = {}
+        for budget in BUDGETS:
+            rows = [figures(one, budget) for one in measured]
+            columns = {metric: np.array([row[metric] for row in rows]) for metric in rows[0]}
+            means = {metric: float(values.mean()) for metric, values in columns.items()}
+            ranges = {metric: float(np.ptp(columns[metric])) for metric in METRICS}
+            results[name][budget_name(budget)] = {**means, "spread": ranges}
+    return results
+
+
+def time_table(times: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    rows = []
+    for name, row in times.items():
+        ratio = ""
+        if "times_faster" in row:
+            low, middle, high = row["times_faster"]
+            ratio = f"**{middle:.1f} ×** ({low:.1f}–{high:.1f}) {row['reference']}"
+        seconds = spread(row["seconds"]).replace("-", "–")
+        rows.append([name, f"{seconds} s", ratio, f"{found[name]['all']['boxes']:.0f}"])
+    rows += [[f"{name} (quoted: VOC 2007 test)", "", "", str(row[0])] for name, row in QUOTED.items()]
+    return markdown(("one thread, width 500", "a photo", "times as fast as", "boxes"), rows)
+
+
+def recall_table(found: Mapping[str, Any]) -> str:
+    budgets = [budget_name(budget) for budget in BUDGETS]
+    rows = [
+        [name, *(" / ".join(share(row[budget][metric]) for metric in METRICS) for budget in budgets)]
+        for name, row in found.items()
+    ]
+    blank = [""] * (len(budgets) - 1)
+    for name, (_, coverage, mabo) in QUOTED.items():
+        rows.append([f"{name} (quoted: VOC 2007 test)", *blank, f"{share(coverage)} / – / {share(mabo)}"])
+    return markdown((" / ".join(METRICS), *(f"N = {budget}" for budget in budgets)), rows)
+
+
+def losses(found: Mapping[str, Any], methods: Sequence[Method]) -> list[str]:
+    """Where ours is below the method that it is compared with, in either order of its boxes."""
+    lines = []
+    for one in methods:
+        for theirs in (one.reference, f"{one.reference}{BACKWARDS}"):
+            if theirs in found:
+                pairs = [(metric, budget) for budget in found[one.name] for metric in METRICS]
+                gaps = [(m, n, found[theirs][n][m] - found[one.name][n][m]) for m, n in pairs]
+                lower = ", ".join(f"{metric}@{budget} by {gap:.3f}" for metric, budget, gap in gaps if gap > 0)
+                lines.append(f"{one.name} below {theirs}: {lower or 'nowhere'}")
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="folder of photos, searched recursively")
-    parser.add_argument("--ground-truth", type=Path, required=True, help="folder of XML files, recursively")
-    parser.add_argument("--limit", type=int, default=15, help="number of photos")
-    parser.add_argument("--repeats", type=int, default=3, help="runs per photo; the fastest counts")
+    parser.add_argument("--ground-truth", type=Path, required=True, help="an ILSVRC or VOC tree, or a COCO json")
+    parser.add_argument("--limit", type=int, default=60, help="number of photos")
+    parser.add_argument("--repeats", type=int, default=3, help="of all methods but OpenCV's quality")
+    parser.add_argument("--opencv-quality-repeats", type=int, default=1, help="3 to 5 s a photo; 0: leave it out")
+    parser.add_argument("--modes", nargs="+", choices=tuple(MODES), default=tuple(MODES), help="of ours")
     parser.add_argument("--json", type=Path, help="file to write the results to")
     arguments = parser.parse_args()
+    if min(arguments.limit, arguments.repeats) < 1 or arguments.opencv_quality_repeats < 0:
+        parser.error("--limit and --repeats: expected at least 1 each")
     cv2.setNumThreads(1)
-    photos = annotated_photos(arguments.images, arguments.ground_truth)[: arguments.limit]
-    rows = measure(photos, arguments.repeats)
-    results = summary(rows)
-    objects = len(rows["OpenCV fast"]["overlaps"]["all"])
-    print(f"{len(photos)} photos, {objects} objects, one thread, width {WIDTH}\n")
-    print_tables(results)
-    report = {"command": sys.argv, "photos": len(photos), "objects": objects, **environment(1), "results": results}
-    write_json(arguments.json, report)
+    photos = read_photos(arguments.images, arguments.ground_truth, arguments.limit)
+    methods = build_methods(arguments.modes, arguments.repeats, arguments.opencv_quality_repeats)
+    check_agreement(photos.image(0), tuple(dict.fromkeys([*arguments.modes, search_mode(ProposeConfig())])))
+    seconds, boxes = measure(photos, methods)
+    times, found = time_results(seconds, methods), recall_results(photos, boxes)
+    print(f"{photos.describe()}; OpenCV {cv2.__version__}\n")
+    print(time_table(times, found), recall_table(found), "\n".join(losses(found, methods)), sep="\n\n")
+    report = {"photos": list(photos.truth.images), "seconds": seconds, "times": times, "recall": found}
+    write_json(arguments.json, {"command": sys.argv, **environment(1), **report})
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # numba takes most of a second to import; `--help` must not
     from proposals.proposals import Proposer
 
 METHODS = ("selective_search", "multibox", "both")
-MODES = ("single", "fast", "quality")  # of selective search
+MODES = ("single", "fast", "balanced", "quality")  # of selective search
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class ProposeConfig:
 
     Attributes:
         method: selective_search; multibox and both are not built yet. GoogLeNet: both.
-        mode: of selective search; None: its own default. IJCV: fast has 8 hierarchies, quality 80.
+        mode: of selective search; None: its own default. IJCV: fast has 8 hierarchies, quality 80;
+            ours, balanced, 12.
         superpixel_scale: GoogLeNet: 2; the authors of selective search: 1.
         limit: boxes an image, best first; None: all. R-CNN: all, 2403 an image on ILSVRC.
         seed: of the ranking.

@@ -1,6 +1,6 @@
 """Where objects might be: class-agnostic boxes, ranked best first."""
 
 from proposals.proposals import Proposals
-from proposals.selective_search import selective_search
+from proposals.selective_search import Diversity, selective_search
 
-__all__ = ["Proposals", "selective_search"]
+__all__ = ["Diversity", "Proposals", "selective_search"]

@@ -87,11 +87,10 @@ def grow_fragments(sorted_edges: SortedEdges, k: float) -> Fragments:
     if not k > 0:
         raise ValueError(f"k: expected a number above 0, got {k}")
     height, width = sorted_edges.size
-    parents, limits, put_off, weights = _grow(
-        sorted_edges.edges, sorted_edges.weights, height * width, width, _allowance(k)
-    )
-    labels, count = _number_roots(parents)
-    sizes, heaviest = _describe_roots(parents, limits, labels, count, _allowance(k))
+    allowance = _allowance(k)
+    forest, put_off, weights = _grow(sorted_edges.edges, sorted_edges.weights, height * width, width, allowance)
+    labels, count = _number_roots(forest)
+    sizes, heaviest = _describe_roots(forest, labels, count, allowance)
     first, second = _ends(put_off, labels, width)
     lightest = first_of_each_pair(first, second, count)
     ends = first[lightest], second[lightest]
@@ -108,8 +107,8 @@ def join_fragments(fragments: Fragments, k: float, min_size: int) -> Superpixels
         raise ValueError(f"k: expected at least the fragments' {fragments.k}, got {k}")
     allowance = _allowance(k)
     ends = fragments.first, fragments.second
-    parents, refused = _join(*ends, fragments.weights, fragments.sizes, fragments.heaviest, allowance, min_size)
-    of_fragment, count = _number_roots(parents)
+    forest, refused = _join(*ends, fragments.weights, fragments.sizes, fragments.heaviest, allowance, min_size)
+    of_fragment, count = _number_roots(forest)
     return Superpixels(of_fragment, count, touching_pairs(*ends, refused, of_fragment, count))
 
 
@@ -121,33 +120,35 @@ def _allowance(k: float) -> int:
 @kernel
 def _grow(
     edges: NDArray[np.int32], weights: NDArray[np.uint16], pixels: int, width: int, allowance: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint16]]:
-    """The forest, its roots' limits, and the edges put off (which no fragment contains) with their weights.
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint16]]:
+    """The forest of pixels, the edges put off (which no fragment contains), and their weights.
 
-    A root's limit is the heaviest edge inside + allowance / size, rounded down: what an edge may weigh. Of a
-    region that is closed it is -1 - heaviest edge inside, below every weight.
+    A forest is (n, 2): a node's parent, or minus the pixels of the tree whose root it is; and a root's limit, side by
+    side because they are read together. The limit is the heaviest edge inside + allowance / size, rounded down: what
+    an edge may weigh. Of a region that is closed it is -1 - heaviest edge inside, below every weight.
     """
     offsets = np.array([1, width, width + 1, width - 1], np.int64)
-    parents = np.full(pixels, -1, np.int32)
-    limits = np.full(pixels, allowance, np.int32)
+    forest = np.empty((pixels, 2), np.int32)
+    for pixel in range(pixels):
+        forest[pixel, 0], forest[pixel, 1] = -1, allowance
     put_off, put_off_weights = np.empty(edges.size, np.int32), np.empty(edges.size, np.uint16)
     number = 0
     for position in range(edges.size):
         edge = edges[position]
-        a = _root(parents, edge >> 2)
-        b = _root(parents, (edge >> 2) + offsets[edge & 3])
+        a = _root(forest, edge >> 2)
+        b = _root(forest, (edge >> 2) + offsets[edge & 3])
         if a == b:
             continue
         weight = weights[position]
-        if weight <= limits[a] and weight <= limits[b]:
-            root = _hang(parents, a, b)
-            limits[root] = _limit(weight, allowance, -parents[root])
+        if weight <= forest[a, 1] and weight <= forest[b, 1]:
+            root = _hang(forest, a, b)
+            forest[root, 1] = _limit(weight, allowance, -forest[root, 0])
         else:
-            limits[a] = _closed(limits[a], allowance, -parents[a])
-            limits[b] = _closed(limits[b], allowance, -parents[b])
+            forest[a, 1] = _closed(forest[a, 1], allowance, -forest[a, 0])
+            forest[b, 1] = _closed(forest[b, 1], allowance, -forest[b, 0])
             put_off[number], put_off_weights[number] = edge, weight
             number += 1
-    return parents, limits, put_off[:number].copy(), put_off_weights[:number].copy()
+    return forest, put_off[:number].copy(), put_off_weights[:number].copy()
 
 
 @kernel
@@ -171,14 +172,14 @@ def _heaviest(limit: int, allowance: int, size: int) -> int:
 
 @kernel
 def _describe_roots(
-    parents: NDArray[np.int32], limits: NDArray[np.int32], labels: NDArray[np.int32], count: int, allowance: int
+    forest: NDArray[np.int32], labels: NDArray[np.int32], count: int, allowance: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """(count,) sizes and heaviest edges of the labelled trees."""
     sizes, heaviest = np.empty(count, np.int32), np.empty(count, np.int32)
-    for pixel in range(parents.size):
-        if parents[pixel] < 0:
-            sizes[labels[pixel]] = -parents[pixel]
-            heaviest[labels[pixel]] = _heaviest(limits[pixel], allowance, -parents[pixel])
+    for node in range(labels.size):
+        if forest[node, 0] < 0:
+            sizes[labels[node]] = -forest[node, 0]
+            heaviest[labels[node]] = _heaviest(forest[node, 1], allowance, -forest[node, 0])
     return sizes, heaviest
 
 
@@ -205,70 +206,70 @@ def _join(
     allowance: int,
     min_size: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The forest of fragments, sizes counted in pixels, and the positions of the edges that joined nothing."""
-    parents = -sizes
-    limits = np.empty(sizes.size, np.int32)
+    """The forest of fragments, and the positions of the edges that joined nothing."""
+    forest = np.empty((sizes.size, 2), np.int32)
     for fragment in range(sizes.size):
-        limits[fragment] = _limit(heaviest[fragment], allowance, sizes[fragment])
+        forest[fragment, 0] = -sizes[fragment]
+        forest[fragment, 1] = _limit(heaviest[fragment], allowance, sizes[fragment])
     refused = np.empty(first.size, np.int32)
     number = 0
     for position in range(first.size):
-        a, b = _root(parents, first[position]), _root(parents, second[position])
+        a, b = _root(forest, first[position]), _root(forest, second[position])
         if a == b:
             continue
         weight = weights[position]
-        if weight <= limits[a] and weight <= limits[b]:
-            root = _hang(parents, a, b)
-            limits[root] = _limit(weight, allowance, -parents[root])
+        if weight <= forest[a, 1] and weight <= forest[b, 1]:
+            root = _hang(forest, a, b)
+            forest[root, 1] = _limit(weight, allowance, -forest[root, 0])
         else:
             refused[number] = position
             number += 1
     # An edge inside a superpixel stays inside, so only the refused ones can join anything from here on.
     left = 0
     for position in refused[:number]:
-        a, b = _root(parents, first[position]), _root(parents, second[position])
+        a, b = _root(forest, first[position]), _root(forest, second[position])
         if a == b:
             continue
-        if -parents[a] < min_size or -parents[b] < min_size:
-            _hang(parents, a, b)
+        if -forest[a, 0] < min_size or -forest[b, 0] < min_size:
+            _hang(forest, a, b)
         else:
             refused[left] = position
             left += 1
-    return parents, refused[:left].copy()
+    return forest, refused[:left].copy()
 
 
 @kernel
-def _root(parents: NDArray[np.int32], node: int) -> int:
+def _root(forest: NDArray[np.int32], node: int) -> int:
     """The root of the node's tree; halves the path on the way."""
-    parent = parents[node]
+    parent = forest[node, 0]
     while parent >= 0:
-        grandparent = parents[parent]
+        grandparent = forest[parent, 0]
         if grandparent < 0:
             return int(parent)
-        parents[node] = grandparent
+        forest[node, 0] = grandparent
         node = grandparent
-        parent = parents[node]
+        parent = forest[node, 0]
     return int(node)
 
 
 @kernel
-def _hang(parents: NDArray[np.int32], a: int, b: int) -> int:
+def _hang(forest: NDArray[np.int32], a: int, b: int) -> int:
     """Hang the smaller of two trees under the larger; returns the root."""
-    if parents[a] > parents[b]:
+    if forest[a, 0] > forest[b, 0]:
         a, b = b, a
-    parents[a] += parents[b]
-    parents[b] = a
+    forest[a, 0] += forest[b, 0]
+    forest[b, 0] = a
     return a
 
 
 @kernel
-def _number_roots(parents: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
+def _number_roots(forest: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
     """Every node's tree, numbered in order of first appearance, and the number of trees."""
-    label_of_root = np.full(parents.size, -1, np.int32)
-    labels = np.empty(parents.size, np.int32)
+    label_of_root = np.full(forest.shape[0], -1, np.int32)
+    labels = np.empty(forest.shape[0], np.int32)
     count = 0
-    for node in range(parents.size):
-        root = _root(parents, node)
+    for node in range(labels.size):
+        root = _root(forest, node)
         if label_of_root[root] < 0:
             label_of_root[root] = count
             count += 1

@@ -33,23 +33,45 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Diversity:
-    """What is varied: every strategy groups the superpixels of every scale k in every colour space."""
+    """What is varied: every strategy groups the superpixels of every scale k in every colour space.
+
+    Attributes:
+        colours: of HSV, Lab, rgI, H, I (see `colour_image`).
+        strategies: of CTSF, TSF, F, S (see `group`).
+        ks: scales of the superpixels (see `segment`), each also the smallest superpixel in pixels; above 0.
+    Raises:
+        ValueError: if one of them is empty, holds another value, or one twice.
+    """
 
     colours: tuple[str, ...]
     strategies: tuple[str, ...]
-    ks: tuple[int, ...]
+    ks: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name, values, known in (
+            ("colours", self.colours, COLOURS),
+            ("strategies", self.strategies, STRATEGIES),
+            ("ks", self.ks, None),
+        ):
+            if not values or len(set(values)) != len(values):
+                raise ValueError(f"{name}: expected at least one, each once, got {values!r}")
+            if known is not None and not set(values) <= set(known):
+                raise ValueError(f"{name}: expected of {', '.join(known)}, got {values!r}")
+        if not all(math.isfinite(k) and k > 0 for k in self.ks):
+            raise ValueError(f"ks: expected finite numbers above 0, got {self.ks!r}")
 
 
 MODES = {
     "single": Diversity(("HSV",), ("CTSF",), (100,)),  # 1 hierarchy
     "fast": Diversity(("HSV", "Lab"), ("CTSF", "TSF"), (50, 100)),  # 8
+    "balanced": Diversity(("HSV", "Lab"), ("CTSF", "TSF"), (50, 150, 450)),  # 12, ours: decision 0013
     "quality": Diversity(COLOURS, STRATEGIES, (50, 100, 150, 300)),  # 80
 }
 
 
 def selective_search(
     image_rgb: NDArray[np.uint8],
-    mode: str = "fast",
+    mode: str | Diversity = "balanced",
     *,
     superpixel_scale: float = 1.0,
     seed: int = 0,
@@ -63,7 +85,9 @@ def selective_search(
         image_rgb: (H, W, 3) uint8 RGB, at least 1 x 1; any strides; not changed.
         mode: the authors' settings (IJCV table 5, and their release): "single" (HSV, colour + texture + size
             + fill, k = 100), "fast" (HSV and Lab, with and without colour, k = 50, 100: 8 hierarchies) or
-            "quality" (five colour spaces, four strategies, k = 50, 100, 150, 300: 80 hierarchies).
+            "quality" (five colour spaces, four strategies, k = 50, 100, 150, 300: 80 hierarchies); or "balanced",
+            which is "fast" with k = 50, 150, 450 (12 hierarchies): fewer boxes, and better ones. Or a `Diversity`
+            of your own.
         superpixel_scale: factor on k and on the smallest superpixel, min_size = k pixels; GoogLeNet: 2, which
             halves the number of boxes.
         seed: of the ranking; it changes the order of the boxes, never which boxes there are.
@@ -83,7 +107,8 @@ def selective_search(
     searched_size = search_size(size, search_width)
     if searched_size[0] * searched_size[1] > MOST_PIXELS:
         raise ValueError(f"image_rgb: expected at most {MOST_PIXELS} pixels to search, got {searched_size}")
-    hierarchies = _hierarchies(resized(image_rgb, searched_size), MODES[mode], superpixel_scale, workers)
+    diversity = mode if isinstance(mode, Diversity) else MODES[mode]
+    hierarchies = _hierarchies(resized(image_rgb, searched_size), diversity, superpixel_scale, workers)
     boxes, priorities = rank(hierarchies, min_side, np.random.default_rng(seed))
     if len(boxes) == 0:
         boxes = np.array([[0, 0, searched_size[1] - 1, searched_size[0] - 1]], np.int32)
@@ -138,7 +163,7 @@ def _check(
         raise ValueError(f"image_rgb: expected a uint8 array (H, W, 3), got {type(image_rgb).__name__}")
     if image_rgb.dtype != np.uint8 or image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.size == 0:
         raise ValueError(f"image_rgb: expected uint8 (H, W, 3), got {image_rgb.dtype} {image_rgb.shape}")
-    if not isinstance(mode, str) or mode not in MODES:
+    if not isinstance(mode, Diversity) and (not isinstance(mode, str) or mode not in MODES):
         raise ValueError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}")
     real = isinstance(superpixel_scale, numbers.Real) and math.isfinite(superpixel_scale)
     if not (real and float(superpixel_scale) > 0):  # type: ignore[arg-type]

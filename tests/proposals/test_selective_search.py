@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -8,7 +9,7 @@ import pytest
 from skimage import data
 
 from proposals import Proposals, selective_search
-from proposals.selective_search import MODES
+from proposals.selective_search import MODES, Diversity, _hierarchies
 
 PHOTO = np.ascontiguousarray(data.coffee()[::2, ::2])  # 200 x 300
 
@@ -57,15 +58,20 @@ def test_boxes_scale_with_the_picture() -> None:
 
 def test_modes_count_the_authors_hierarchies() -> None:
     sizes = {name: len(m.colours) * len(m.strategies) * len(m.ks) for name, m in MODES.items()}
-    assert sizes == {"single": 1, "fast": 8, "quality": 80}
+    assert sizes == {"single": 1, "fast": 8, "balanced": 12, "quality": 80}
 
 
 def test_richer_modes_find_more_and_contain_the_poorer() -> None:
     image = PHOTO[::2, ::2]
-    single, fast, quality = (selective_search(image, mode, search_width=150) for mode in MODES)
-    for found in (single, fast, quality):
-        check(found, image)
-    assert as_set(single) < as_set(fast) < as_set(quality)
+    found = {mode: selective_search(image, mode, search_width=150) for mode in MODES}
+    for boxes in found.values():
+        check(boxes, image)
+    assert as_set(found["single"]) < as_set(found["fast"]) < as_set(found["quality"])
+
+
+def test_balanced_is_the_default() -> None:
+    image = PHOTO[::2, ::2]
+    np.testing.assert_array_equal(selective_search(image).boxes, selective_search(image, "balanced").boxes)
 
 
 def test_repeats_itself_for_any_number_of_workers_and_does_not_touch_the_input() -> None:
@@ -111,6 +117,45 @@ def test_strides_do_not_matter(view: Any) -> None:
 def test_enlarged_superpixels_give_fewer_boxes() -> None:
     one, two = (selective_search(PHOTO, superpixel_scale=scale) for scale in (1.0, 2.0))
     assert 0.3 < len(two) / len(one) < 0.75
+
+
+def test_a_diversity_of_ones_own() -> None:
+    image = PHOTO[::2, ::2]
+    single = Diversity(("HSV",), ("CTSF",), (100,))
+    np.testing.assert_array_equal(selective_search(image, single).boxes, selective_search(image, "single").boxes)
+    unsorted = selective_search(image, Diversity(("I",), ("S",), (200, 60.5)))
+    check(unsorted, image)
+    assert as_set(unsorted) == as_set(selective_search(image, Diversity(("I",), ("S",), (60.5, 200))))
+
+
+@pytest.mark.parametrize(
+    ("colours", "strategies", "ks", "message"),
+    [
+        (("RGB",), ("S",), (50,), r"colours: expected of HSV, Lab, rgI, H, I, got \('RGB',\)"),
+        (("I",), ("C",), (50,), r"strategies: expected of CTSF, TSF, F, S, got \('C',\)"),
+        (("I",), ("S",), (), r"ks: expected at least one, each once, got \(\)"),
+        (("I",), ("S",), (50, 50), r"ks: expected at least one, each once, got \(50, 50\)"),
+        (("I",), ("S",), (50, 0), r"ks: expected finite numbers above 0, got \(50, 0\)"),
+    ],
+)
+def test_wrong_diversities(colours: Any, strategies: Any, ks: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Diversity(colours, strategies, ks)
+
+
+def test_many_scales_are_one_search_each() -> None:
+    """What the scales share is a matter of time only: a mode finds what its scales find one by one."""
+    image, diversity = PHOTO[:90, :120], MODES["balanced"]
+    together = _hierarchies(image, diversity, 1.5, 1)
+    alone = [_hierarchies(image, replace(diversity, ks=(k,)), 1.5, 1) for k in diversity.ks]
+    strategies = len(diversity.strategies)
+    for colour in range(len(diversity.colours)):
+        for scale, found in enumerate(alone):
+            for strategy in range(strategies):
+                np.testing.assert_array_equal(
+                    together[(colour * len(alone) + scale) * strategies + strategy],
+                    found[colour * strategies + strategy],
+                )
 
 
 def test_superpixels_larger_than_the_picture_leave_the_picture() -> None:
@@ -195,8 +240,8 @@ def test_wrong_images(image: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("mode", "best", "mode: expected one of single, fast, quality, got 'best'"),
-        ("mode", ["fast"], r"mode: expected one of single, fast, quality, got \['fast'\]"),
+        ("mode", "best", "mode: expected one of single, fast, balanced, quality, got 'best'"),
+        ("mode", ["fast"], r"mode: expected one of single, fast, balanced, quality, got \['fast'\]"),
         ("superpixel_scale", 0, "superpixel_scale: expected a finite number above 0, got 0"),
         ("superpixel_scale", float("nan"), "superpixel_scale: expected a finite number above 0, got nan"),
         ("superpixel_scale", "2", "superpixel_scale: expected a finite number above 0, got '2'"),
