@@ -2,10 +2,10 @@
 
     python benchmarks/search_modes.py --data VOC DIR TREE --data LOC DIR TREE [--limit 100] [--seeds 3] [--json FILE]
 
-Candidates beside the authors' "fast", and OpenCV's fast, on photos spaced evenly over each data set. Choose on photos
-that no score is reported on: VOC and CLS-LOC, never ILSVRC DET. Coverage and ABO over all objects with the first N boxes
-and with all, means over the seeds of the ranking; seconds are those of one thread, median of the photos, all candidates
-taking turns.
+Candidates beside the authors' "fast", and OpenCV's fast, on photos spaced evenly over each data set. Choose on
+photos that no score is reported on: VOC and CLS-LOC, never ILSVRC DET. Coverage and ABO over all objects with the
+first N boxes and with all, means over the seeds of the ranking; seconds are those of one thread, median of the
+photos, all candidates taking turns.
 """
 
 from __future__ import annotations

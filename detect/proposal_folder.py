@@ -57,7 +57,7 @@ def open_proposal_folder(folder: Path) -> ProposalFolder:
     return ProposalFolder({names[file]: path for file, path in files.items()}, failed)
 
 
-def match_images(wanted: Sequence[str], there: Iterable[str]) -> list[str | None]:
+def match_images(wanted: Sequence[str], there: Iterable[str], option: str = "--proposals") -> list[str | None]:
     """The image that each wanted name means, or None.
 
     Names stand for images under whatever folders each side knows them by. The first of these that holds decides:
@@ -67,6 +67,7 @@ def match_images(wanted: Sequence[str], there: Iterable[str]) -> list[str | None
     Args:
         wanted: paths without ending.
         there: paths with their ending.
+        option: what an error begins with.
     Raises:
         ValueError: if a name could mean several images, or two names mean the same.
     """
@@ -78,21 +79,23 @@ def match_images(wanted: Sequence[str], there: Iterable[str]) -> list[str | None
     matched: list[str | None] = []
     taken: dict[str, str] = {}
     for name in wanted:
-        meant = _meant(PurePosixPath(name).parts, by_stem)
+        meant = _meant(PurePosixPath(name).parts, by_stem, option)
         if meant is not None:
             if meant in taken:
-                raise ValueError(f"--proposals: {taken[meant]} and {name} of the ground truth are both {meant}")
+                raise ValueError(f"{option}: {taken[meant]} and {name} of the ground truth are both {meant}")
             taken[meant] = name
         matched.append(meant)
     return matched
 
 
-def _meant(wanted: tuple[str, ...], by_stem: Mapping[str, list[tuple[tuple[str, ...], str]]]) -> str | None:
+def _meant(
+    wanted: tuple[str, ...], by_stem: Mapping[str, list[tuple[tuple[str, ...], str]]], option: str
+) -> str | None:
     candidates = by_stem.get(wanted[-1], [])
     for agree in (_equal, _one_ends_in_the_other, _anything):
         images = [image for parts, image in candidates if agree(parts, wanted)]
         if len(images) > 1:
-            raise ValueError(f"--proposals: {'/'.join(wanted)} of the ground truth could be {images[0]} or {images[1]}")
+            raise ValueError(f"{option}: {'/'.join(wanted)} of the ground truth could be {images[0]} or {images[1]}")
         if images:
             return images[0]
     return None

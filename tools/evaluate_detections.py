@@ -11,16 +11,19 @@ from jsonargparse import ActionSubCommands, Namespace
 from tools.exit_status import ERROR, OK, UsageError
 from tools.messages import complain, tell
 from tools.parser import Parser, make_parser
+from tools.progress import ImageProgress
+from tools.score_page import PAGE, add_page_flags, page_of, photos_of
 
 if TYPE_CHECKING:  # these take a second to import; `--help` must not
     from detect.ground_truth import GroundTruth
     from detect.predictions import Predictions, ReadingNotes
     from detect.scoring import Evaluation
+    from detect.scoring.analysis import Analysis
 
 METRICS = "metrics.json"
 PER_CLASS = "per_class.csv"
 PROTOCOLS = ("ilsvrc", "voc07", "voc10", "coco")
-SETTINGS = ("predictions", "ground_truth", "protocol", "image_index", "image_list", "blacklist")
+SETTINGS = ("predictions", "ground_truth", "protocol", "image_index", "image_list", "blacklist", "proposals", "images")
 SHOWN = 5  # best and worst classes in the table
 
 DESCRIPTION = """Average precision of detections, by the rules of ILSVRC, VOC or COCO.
@@ -28,7 +31,10 @@ DESCRIPTION = """Average precision of detections, by the rules of ILSVRC, VOC or
   googlenet-rcnn evaluate detections --predictions OUT/detections.jsonl --ground-truth ILSVRC --out SCORE
   googlenet-rcnn evaluate detections --predictions found.json --ground-truth instances.json --out SCORE --protocol coco
 
-Prints the means with the best and worst classes; writes SCORE/metrics.json and SCORE/per_class.csv."""
+Prints the means with the best and worst classes, and why they are what they are: what each of TIDE's six
+types of errors costs, average precision by the size of objects, and the most confused classes. Writes
+SCORE/metrics.json, SCORE/per_class.csv and SCORE/index.html, one file for a browser. With --images PHOTOS
+the page shows each class's best hits, worst false positives and misses on the photos."""
 
 
 def add_to(parent: ActionSubCommands) -> None:
@@ -60,6 +66,11 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--blacklist", type=str, help="lines `INDEX WNID`: classes that count neither way on an image (ilsvrc only)"
     )
+    parser.add_argument(
+        "--proposals", type=str, help="folder that `googlenet-rcnn propose` wrote: also, how many objects they cover"
+    )
+    parser.add_argument("--no-analysis", action="store_true", help="leave out why: types of errors, sizes, confusions")
+    add_page_flags(parser)
     parser.add_argument("--all", action="store_true", help="print every class")
     parser.add_argument("--overwrite", action="store_true", help="replace results that are in --out")
     return parser
@@ -67,23 +78,30 @@ def build_parser() -> Parser:
 
 def run(options: Namespace) -> int:
     """Score; returns the exit status."""
+    from detect.score_page import ScoredData
     from detect.whole_files import OutputError
 
     try:
         out = _output_folder(options)
         truth, predictions = _read(options)
+        photos = photos_of(options, truth)
         evaluation = _evaluate(options, truth, predictions)
+        analysis = _analyse(options, truth, predictions, evaluation)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    remarks = _remarks(predictions.notes)
+    page = page_of(options, ScoredData(truth, predictions, evaluation, analysis), photos, remarks)
     try:
-        _write(out, evaluation, predictions.notes, options)
+        _write(out, evaluation, analysis, predictions.notes, options, page)
     except OutputError as error:
         complain(str(error))
         return ERROR
-    for note in _remarks(predictions.notes, options.predictions):
-        complain(note)
-    tell(_report(evaluation, every=options.all))
+    for sentence in remarks:
+        complain(f"{options.predictions}: {sentence}")
+    tell(_report(evaluation, analysis, every=options.all))
     tell(f"\n{out / METRICS} and {PER_CLASS} beside it have every class")
+    if page is not None:
+        tell(f"{out / PAGE} shows them in a browser")
     return OK
 
 
@@ -93,7 +111,7 @@ def _output_folder(options: Namespace) -> Path:
         raise ValueError("--out: expected a folder, got nothing")
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out: expected a folder, got the file {out}")
-    present = [name for name in (METRICS, PER_CLASS) if (out / name).exists()]
+    present = [name for name in (METRICS, PER_CLASS, PAGE) if (out / name).exists()]
     if present and not options.overwrite:
         raise ValueError(f"--out {out} already holds {present[0]}: give --overwrite to replace results")
     return out
@@ -107,6 +125,7 @@ def _read(options: Namespace) -> tuple[GroundTruth, Predictions]:
     from detect.predictions_coco import coco_labels
 
     source, predictions = Path(options.ground_truth), Path(options.predictions)
+    _check_proposals(options)
     if not predictions.is_file():
         raise ValueError(f"--predictions: no such file: {predictions}")
     if options.blacklist and options.protocol != "ilsvrc":
@@ -119,6 +138,18 @@ def _read(options: Namespace) -> tuple[GroundTruth, Predictions]:
     return truth, read_predictions(predictions, images, labels)
 
 
+def _check_proposals(options: Namespace) -> None:
+    """Before a large file is read and scored in vain."""
+    if not options.proposals:
+        return
+    if options.no_analysis:
+        raise ValueError("--proposals: expected without --no-analysis, which leaves out what they are for")
+    if not Path(options.proposals).is_dir():
+        raise ValueError(f"--proposals: no such folder: {options.proposals}")
+    if Path(options.ground_truth).suffix.lower() == ".mat" and not options.image_index:
+        raise ValueError(f"--image-index: expected ILSVRC's val.txt: {options.ground_truth} has no names of images")
+
+
 def _evaluate(options: Namespace, truth: GroundTruth, predictions: Predictions) -> Evaluation:
     from detect.scoring import evaluate, read_blacklist
 
@@ -126,27 +157,62 @@ def _evaluate(options: Namespace, truth: GroundTruth, predictions: Predictions) 
     return evaluate(truth, predictions, options.protocol, blacklist=blacklist)
 
 
-def _write(out: Path, evaluation: Evaluation, notes: ReadingNotes, options: Namespace) -> None:
-    """The metrics last: who finds them finds the table of the same run."""
+def _analyse(
+    options: Namespace, truth: GroundTruth, predictions: Predictions, evaluation: Evaluation
+) -> Analysis | None:
+    from detect.proposal_recall import measure_proposals
+    from detect.scoring.analysis import analyse
+
+    if options.no_analysis:
+        return None
+    if not options.proposals:
+        return analyse(truth, predictions, evaluation)
+    with ImageProgress(len(truth.images), doing="measuring") as progress:
+        measured = measure_proposals(truth, Path(options.proposals), each=lambda: progress.advance(failed=False))
+    remarks = {
+        "images could not be searched and count as having no proposals": measured.failed,
+        "images have another size than the ground truth says": measured.other_size,
+    }
+    for sentence, names in remarks.items():
+        if names:
+            complain(f"{options.proposals}: {len(names)} {sentence}, such as {names[0]}")
+    return analyse(truth, predictions, evaluation, proposals=measured)
+
+
+def _write(
+    out: Path,
+    evaluation: Evaluation,
+    analysis: Analysis | None,
+    notes: ReadingNotes,
+    options: Namespace,
+    page: bytes | None,
+) -> None:
+    """The metrics last: who finds them finds the table and the page of the same run."""
+    from detect.scoring.analysis_tables import analysis_metrics
     from detect.scoring.tables import class_rows, csv_text, metrics
     from detect.whole_files import output_error, write_whole
     from tools.run_description import commit, versions
 
+    classes = [one.detection_class for one in evaluation.per_class]
     content = {
         **metrics(evaluation, notes),
+        **(analysis_metrics(analysis, classes) if analysis else {}),
         "settings": {name: options[name] for name in SETTINGS},
         "versions": versions(("googlenet-rcnn", "numpy", "pycocotools")),
         "commit": commit(),
     }
     try:
-        (out / METRICS).unlink(missing_ok=True)
+        for name in (METRICS, PAGE):
+            (out / name).unlink(missing_ok=True)
     except OSError as error:
-        raise output_error(out / METRICS, error) from error
+        raise output_error(out / name, error) from error
+    if page is not None:
+        write_whole(out / PAGE, page)
     write_whole(out / PER_CLASS, csv_text(class_rows(evaluation)).encode())
     write_whole(out / METRICS, json.dumps(content, indent=2).encode() + b"\n")
 
 
-def _remarks(notes: ReadingNotes, file: str) -> list[str]:
+def _remarks(notes: ReadingNotes) -> list[str]:
     remarks = {
         f"{notes.passed_over} detections are on images that are not scored; they were passed over": notes.passed_over,
         f"{notes.other_classes} detections are of classes that the ground truth does not know; they were passed "
@@ -157,18 +223,21 @@ def _remarks(notes: ReadingNotes, file: str) -> list[str]:
         f"{notes.silent_images} images of the ground truth have no record; their objects count as not "
         "found": notes.silent_images,
     }
-    return [f"{file}: {sentence}" for sentence, number in remarks.items() if number]
+    return [sentence for sentence, number in remarks.items() if number]
 
 
-def _report(evaluation: Evaluation, *, every: bool) -> str:
+def _report(evaluation: Evaluation, analysis: Analysis | None, *, every: bool) -> str:
+    from detect.scoring.analysis_tables import why
     from detect.scoring.tables import best_first, class_table, summary
 
-    if every:
-        return f"{summary(evaluation)}\n\n{class_table(evaluation.per_class)}"
     ranked = best_first(evaluation)
     parts = [summary(evaluation)]
-    if len(ranked) > 2 * SHOWN:
+    if every:
+        parts.append(class_table(evaluation.per_class))
+    elif len(ranked) > 2 * SHOWN:
         parts += [f"best\n{class_table(ranked[:SHOWN])}", f"worst\n{class_table(ranked[-SHOWN:])}"]
     elif ranked:
         parts.append(class_table(ranked))
+    if analysis:
+        parts.append(why(analysis, [one.detection_class for one in evaluation.per_class]))
     return "\n\n".join(parts)

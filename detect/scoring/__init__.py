@@ -1,5 +1,6 @@
-"""How good detections are: ILSVRC's, VOC's and COCO's rules."""
+"""How good detections are, by ILSVRC's, VOC's and COCO's rules, and why."""
 
+from detect.scoring.analysis import Analysis, analyse
 from detect.scoring.blacklist import read_blacklist
 from detect.scoring.protocols import evaluate
 from detect.scoring.results import HIT, IGNORED, MISS, PROTOCOLS, ClassScore, Evaluation, Protocol
@@ -9,9 +10,11 @@ __all__ = [
     "IGNORED",
     "MISS",
     "PROTOCOLS",
+    "Analysis",
     "ClassScore",
     "Evaluation",
     "Protocol",
+    "analyse",
     "evaluate",
     "read_blacklist",
 ]

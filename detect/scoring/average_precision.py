@@ -1,4 +1,4 @@
-"""Precision, recall, and the area under their curve: the three ways in which it is taken."""
+"""Precision, recall, and the area under their curve: the ways in which it is taken."""
 
 from __future__ import annotations
 
@@ -41,5 +41,12 @@ def eleven_points(precision: NDArray[np.float64], hits: NDArray[np.bool_], num_t
     """
     found = 10 * np.cumsum(hits)
     at = np.searchsorted(found, np.arange(11) * num_truths)
+    raised = np.concatenate((envelope(precision), [0.0]))
+    return float(raised[at].mean())
+
+
+def hundred_and_one_points(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> float:
+    """Mean of the best precision at recall of at least 0, 0.01, ..., 1 (COCO); 0 without detections."""
+    at = np.searchsorted(recall, np.linspace(0.0, 1.0, 101))
     raised = np.concatenate((envelope(precision), [0.0]))
     return float(raised[at].mean())

@@ -1,4 +1,4 @@
-"""Which object each detection of one class has found: the rules of ILSVRC and of VOC, compiled.
+"""Which object each detection has found, by the rules of ILSVRC and of VOC, or lies on: compiled.
 
 Detections come in the order in which they are judged. Objects are those of the same class, image after image, and
 `first`, `last` say for each detection which of them are on its image. Boxes have continuous edges; since inclusive
@@ -64,6 +64,52 @@ def match_most_overlapping(
                 overlaps[detection] = overlap
                 nearest[detection] = truth
     return nearest, overlaps
+
+
+@kernel
+def look_around(
+    boxes: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+    truths: NDArray[np.float64],
+    truth_labels: NDArray[np.int64],
+    thresholds: NDArray[np.float64],
+    near: float,
+) -> NDArray[np.int64]:
+    """What each detection lies on, whatever the class; of several objects that of highest IoU, the first in a tie.
+
+    Args as above, but that detections and objects are of all classes; also
+        labels, truth_labels: (n,) and (m,).
+        near: least IoU, itself enough.
+    Returns:
+        (n, 4) objects, -1 where there is none: the one of the same class that is reached (its own threshold), the one
+        of another class that is reached, the one of the same class that is near, and the one of any class that is
+        near.
+    """
+    found = np.full((boxes.shape[0], 4), -1, np.int64)
+    for detection in range(boxes.shape[0]):
+        same_reached = other_reached = same_near = any_near = 0.0
+        for truth in range(first[detection], last[detection]):
+            overlap = _overlap(boxes[detection], truths[truth])
+            if overlap <= 0.0:
+                continue
+            same = labels[detection] == truth_labels[truth]
+            if overlap >= thresholds[truth]:
+                if same and overlap > same_reached:
+                    same_reached = overlap
+                    found[detection, 0] = truth
+                if not same and overlap > other_reached:
+                    other_reached = overlap
+                    found[detection, 1] = truth
+            if overlap >= near:
+                if same and overlap > same_near:
+                    same_near = overlap
+                    found[detection, 2] = truth
+                if overlap > any_near:
+                    any_near = overlap
+                    found[detection, 3] = truth
+    return found
 
 
 @kernel

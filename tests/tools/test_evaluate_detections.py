@@ -14,6 +14,7 @@ import pytest
 from annotation_trees import write_json, write_voc_tree
 from scored_files import CLASSES, generated_case, records, submission, write_truth
 from scoring_cases import Case, oracle_ilsvrc, oracle_voc
+from small_recall import write_small_set
 
 from detect.detection_records import encode_record, error_record
 from detect.exports import write_export
@@ -76,7 +77,8 @@ EXPECTED = {False: (0.320536178208214, 0.25), True: (0.315592884420309, 0.25)}  
 
 def test_what_is_written(truth: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = evaluate(predictions, truth, tmp_path / "new" / "out")
-    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == ["metrics.json", "per_class.csv"]
+    written = sorted(path.name for path in (tmp_path / "new" / "out").iterdir())
+    assert written == ["index.html", "metrics.json", "per_class.csv"]
     assert metrics["protocol"] == "ilsvrc"
     assert metrics["num_images"] == 60
     assert metrics["num_ground_truths"] == 180
@@ -261,3 +263,75 @@ def test_the_flag_knows_every_protocol() -> None:
     from detect import scoring
 
     assert scoring.PROTOCOLS == PROTOCOLS
+
+
+def mistaken_case() -> Case:
+    """Every third detection has the class after its own."""
+    rows = [(number, (label + (i % 3 == 0)) % 200, *rest) for i, (number, label, *rest) in enumerate(CASE.rows)]
+    return Case(CASE.numbers, CASE.objects, rows, classes=200)
+
+
+# Number and cost of each type in `mistaken_case`, from the slow oracle in tests/detect/scoring/analysis_oracle.py.
+WHY = {
+    "classification": (79, 0.059527234),
+    "localisation": (10, 0.006109911),
+    "both": (23, 5.2027e-05),
+    "duplicate": (49, 0.000173076),
+    "background": (2734, 0.333777555),
+    "missed": (45, 0.018616246),
+}
+
+
+def test_why(truth: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predictions.write_text(submission(mistaken_case()))
+    metrics = evaluate(predictions, truth, tmp_path / "out")
+    wrong = sum(row["num_false_positives"] for row in metrics["per_class"])
+    types = metrics["errors"]["types"]
+    assert sum(one["count"] for name, one in types.items() if name != "missed") == wrong
+    assert metrics["errors"]["false_positives"]["count"] == wrong
+    assert metrics["errors"]["mAP"] == metrics["mAP"]
+    assert {name: (one["count"], round(one["dAP"], 9)) for name, one in types.items()} == WHY
+    for scheme in metrics["by_size"].values():
+        assert sum(one["num_ground_truths"] for one in scheme.values()) == 180
+    pairs = [(one["actual"]["name"], one["predicted"]["name"], one["num_detections"]) for one in metrics["confusions"]]
+    assert len(pairs) == 20
+    assert pairs[0] == ("accordion", "airplane", 13)
+    assert "proposals" not in metrics
+    shown = capsys.readouterr().out
+    assert "errors (TIDE)" in shown
+    assert "most confused" in shown
+    assert "accordion taken for airplane" in shown
+
+
+def test_no_analysis(truth: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_it = evaluate(predictions, truth, tmp_path / "out")
+    capsys.readouterr()
+    without = evaluate(predictions, truth, tmp_path / "other", "--no-analysis")
+    assert set(with_it) - set(without) == {"errors", "by_size", "confusions"}
+    assert without["per_class"] == with_it["per_class"]
+    assert "TIDE" not in capsys.readouterr().out
+
+
+def test_proposals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree, proposals = write_small_set(tmp_path)
+    (tmp_path / "found.txt").write_text("11 59 .5 0 0 9 9\n")
+    metrics = evaluate(tmp_path / "found.txt", tree, tmp_path / "out", "--proposals", str(proposals))
+    assert metrics["proposals"]["coverage"]["all"] == pytest.approx(2 / 3)
+    assert metrics["settings"]["proposals"] == str(proposals)
+    shown = capsys.readouterr()
+    assert "proposals cover 0.6667 of the objects" in shown.out
+    assert "1 images could not be searched and count as having no proposals, such as" in shown.err
+
+
+def test_proposals_that_cannot_be_used(
+    truth: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, none = tmp_path / "out", tmp_path / "none"
+    flags = ["--proposals", str(none)]
+    assert "--proposals: no such folder" in refused(capsys, predictions, truth, out, *flags)
+    flags = ["--proposals", str(tmp_path), "--no-analysis"]
+    assert "--proposals: expected without --no-analysis" in refused(capsys, predictions, truth, out, *flags)
+    flags = ["--proposals", str(tmp_path)]
+    mat = tmp_path / "truth.mat"
+    assert "--image-index: expected ILSVRC's val.txt" in refused(capsys, predictions, mat, out, *flags)
+    assert not out.exists()
