@@ -25,7 +25,7 @@ from truth_photos import TruthPhotos, figures, measure_boxes, read_photos, share
 
 from detect.recall_report import budget_name
 from proposals import Diversity, selective_search
-from proposals.selective_search import MODES
+from proposals.diversity import MODES
 
 BOTH, TWO, FOUR = ("HSV", "Lab"), ("CTSF", "TSF"), ("CTSF", "TSF", "F", "S")
 CANDIDATES = {

@@ -33,8 +33,8 @@ from measuring import environment, markdown, peak_bytes, quartiles, spread, writ
 from configs.proposing import ProposeConfig, search_mode
 from detect.image_decoding import ImageError, decode_image
 from proposals import selective_search
+from proposals.diversity import MODES
 from proposals.search_scale import resized
-from proposals.selective_search import MODES
 
 MEGAPIXELS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0)
 LARGE = 0.5  # megapixels

@@ -25,7 +25,7 @@ from measuring import environment, markdown, quartiles, spread, write_json
 from skimage import data
 
 from configs.proposing import ProposeConfig, search_mode
-from proposals.selective_search import MODES
+from proposals.diversity import MODES
 
 CHILD = """
 import sys, time

@@ -32,7 +32,7 @@ from detect.image_decoding import decode_image
 from detect.image_sources import SourceImage, find_images
 from detect.proposed_images import propose_images
 from proposals import selective_search
-from proposals.selective_search import MODES
+from proposals.diversity import MODES
 
 CONTROL = "hashing, no search"
 

@@ -30,8 +30,8 @@ from truth_photos import TruthPhotos, figures, measure_boxes, read_photos, share
 from detect.proposal_recall import MeasuredProposals
 from detect.recall_report import budget_name
 from proposals import selective_search
+from proposals.diversity import MODES
 from proposals.recall import Budget
-from proposals.selective_search import MODES
 
 BUDGETS: tuple[Budget, ...] = (100, 500, 1000, 2000, None)
 SCALES = (1.0, 1.5, 2.0, 3.0)

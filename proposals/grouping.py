@@ -34,10 +34,10 @@ def group(regions: Regions, strategy: str) -> tuple[NDArray[np.int32], NDArray[n
     """The hierarchy of merged regions.
 
     The similarity of two regions is the plain sum of the strategy's terms (IJCV section 3.2): C and T, the
-    intersections of the colour and of the texture histograms, normalised to sum 1 (each count over the size
-    is rounded down to a multiple of 2^-23); S, 1 - (size a + size b) / image; F, 1 - (joint bounding box -
-    size a - size b) / image. Of equally similar pairs the one with the smaller first region goes first, then
-    the one with the smaller second.
+    intersections of the colour and of the texture histograms, normalised to sum 1 (each count times 2^23 / size, in
+    float64, is rounded down: a sum may fall short of 1 by a step of 2^-23 for each bin); S, 1 - (size a + size b) /
+    image; F, 1 - (joint bounding box - size a - size b) / image. Of equally similar pairs the one with the smaller
+    first region goes first, then the one with the smaller second.
 
     Args:
         regions: n superpixels; n = 1 merges nothing. The pairs must connect them all.
@@ -89,7 +89,9 @@ def _group(nodes: _Nodes, leaves: int, first: NDArray[np.int64], second: NDArray
     """Fill in the merged nodes; returns the (leaves - 1, 2) merges. `first`, `second`: the touching pairs.
 
     The queue is a binary heap of pairs; one that names a region since merged away is skipped when its turn
-    comes. Each region's neighbours are a chain of links, in which such regions are skipped likewise.
+    comes. Each region's neighbours are a chain of links, in which such regions are skipped likewise. Both are rid of
+    them when they are full, so memory stays in proportion to the pairs that touch. Time does not in every picture: a
+    region that touches m others is compared with them anew each time that one of them joins it, m^2 / 2 in all.
     """
     total = 2 * leaves - 1
     for leaf in range(leaves):
@@ -119,9 +121,13 @@ def _group(nodes: _Nodes, leaves: int, first: NDArray[np.int64], second: NDArray
         found = _collect(chains[a], links, seen, node, neighbours, 0)
         found = _collect(chains[b], links, seen, node, neighbours, found)
         if queued + found > queue.size:
-            similarities, queue = _grown(similarities, found), _grown(queue, found)
+            queued = _drop_merged(similarities, queue, queued, seen, total)
+            if 2 * (queued + found) > queue.size:
+                similarities, queue = _grown(similarities, found), _grown(queue, found)
         if linked + 4 * found > links.size:
-            links = _grown(links, 4 * found)
+            links, linked = _relinked(chains, links, seen, node, total)
+            if 2 * (linked + 4 * found) > links.size:
+                links = _grown(links, 4 * found)
         for position in range(found):
             other = neighbours[position]
             queued = _push(similarities, queue, queued, _similarity(nodes, other, node), _code(other, node))
@@ -212,6 +218,43 @@ def _link(chains: NDArray[np.int32], links: NDArray[np.int32], linked: int, a: i
     links[linked + 2], links[linked + 3] = a, chains[b]
     chains[a], chains[b] = linked, linked + 2
     return linked + 4
+
+
+@kernel
+def _relinked(
+    chains: NDArray[np.int32], links: NDArray[np.int32], seen: NDArray[np.int32], nodes: int, merged: int
+) -> tuple[NDArray[np.int32], int]:
+    """New links of the first `nodes` regions without those that were merged away, and how many places they take."""
+    fresh = np.empty_like(links)
+    linked = 0
+    for region in range(nodes):
+        link = chains[region]
+        chains[region] = -1
+        while link >= 0 and seen[region] != merged:
+            if seen[links[link]] != merged:
+                fresh[linked], fresh[linked + 1] = links[link], chains[region]
+                chains[region] = linked
+                linked += 2
+            link = links[link + 1]
+    return fresh, linked
+
+
+@kernel
+def _drop_merged(
+    similarities: NDArray[np.float64],
+    queue: NDArray[np.int64],
+    queued: int,
+    seen: NDArray[np.int32],
+    merged: int,
+) -> int:
+    """Take pairs of regions merged away out of the heap; returns the new number. No two pairs rank alike, so the
+    order in which the others come out does not change."""
+    kept = 0
+    for slot in range(queued):
+        a, b = _parts(queue[slot])
+        if seen[a] != merged and seen[b] != merged:
+            kept = _push(similarities, queue, kept, similarities[slot], queue[slot])
+    return kept
 
 
 @kernel

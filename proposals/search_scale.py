@@ -16,7 +16,7 @@ def search_size(size: tuple[int, int], search_width: int | None) -> tuple[int, i
     """The size to search at: as wide as asked, same shape (R-CNN section 2.2: width 500).
 
     A picture more than four times as high as wide gets a smaller scale, so that no more than
-    4 * search_width^2 pixels are searched: 3 x 2000 pixels at width 500 would be 333,333 high.
+    4 * search_width^2 pixels are searched, but for rounding: 3 x 2000 pixels at width 500 would be 333,333 high.
 
     Args:
         size: (height, width) of the picture.

@@ -7,19 +7,18 @@ release, and GoogLeNet's enlarged superpixels as a factor. One file per step: `s
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proposals.colour_images import COLOURS, colour_image, smoothed
+from proposals.colour_images import colour_image, smoothed
+from proposals.diversity import MODES, Diversity, is_above_0
 from proposals.graph_segmentation import grow_fragments, join_fragments
-from proposals.grouping import STRATEGIES, group
+from proposals.grouping import group
 from proposals.pixel_edges import sort_edges
 from proposals.proposals import Proposals
 from proposals.ranking import rank
@@ -29,44 +28,6 @@ from proposals.texture import texture_bins
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Diversity:
-    """What is varied: every strategy groups the superpixels of every scale k in every colour space.
-
-    Attributes:
-        colours: of HSV, Lab, rgI, H, I (see `colour_image`).
-        strategies: of CTSF, TSF, F, S (see `group`).
-        ks: scales of the superpixels (see `segment`), each also the smallest superpixel in pixels; above 0.
-    Raises:
-        ValueError: if one of them is empty, holds another value, or one twice.
-    """
-
-    colours: tuple[str, ...]
-    strategies: tuple[str, ...]
-    ks: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        for name, values, known in (
-            ("colours", self.colours, COLOURS),
-            ("strategies", self.strategies, STRATEGIES),
-            ("ks", self.ks, None),
-        ):
-            if not values or len(set(values)) != len(values):
-                raise ValueError(f"{name}: expected at least one, each once, got {values!r}")
-            if known is not None and not set(values) <= set(known):
-                raise ValueError(f"{name}: expected of {', '.join(known)}, got {values!r}")
-        if not all(math.isfinite(k) and k > 0 for k in self.ks):
-            raise ValueError(f"ks: expected finite numbers above 0, got {self.ks!r}")
-
-
-MODES = {
-    "single": Diversity(("HSV",), ("CTSF",), (100,)),  # 1 hierarchy
-    "fast": Diversity(("HSV", "Lab"), ("CTSF", "TSF"), (50, 100)),  # 8
-    "balanced": Diversity(("HSV", "Lab"), ("CTSF", "TSF"), (50, 150, 450)),  # 12, ours: decision 0013
-    "quality": Diversity(COLOURS, STRATEGIES, (50, 100, 150, 300)),  # 80
-}
 
 
 def selective_search(
@@ -94,13 +55,16 @@ def selective_search(
         search_width: pixels that the picture is resized to before the search, up or down, as R-CNN did (one
             more than 4 times as high as wide is searched narrower, see `search_size`); None searches it as is.
         min_side: boxes narrower or lower than this at the searched size are dropped (R-CNN: 20 pixels).
-        workers: threads, over colour spaces and k; the result is the same for any number.
+        workers: threads, over colour spaces, then hierarchies; the result is the same for any number.
     Returns:
         Proposals in pixels of `image_rgb`, continuous edges. Scores are minus the random priorities of IJCV
         section 4.2 and mean nothing beyond their order. Always at least one: the whole image with score 0
         when no box reaches min_side.
     Raises:
         ValueError: naming the argument that is not as above.
+
+    Time and memory grow in proportion to the pixels searched in photos; in pictures of one background around
+    thousands of separate spots, and in noise, time grows faster (see `grouping`).
     """
     _check(image_rgb, mode, superpixel_scale, seed, search_width, min_side, workers)
     size = (image_rgb.shape[0], image_rgb.shape[1])
@@ -165,8 +129,7 @@ def _check(
         raise ValueError(f"image_rgb: expected uint8 (H, W, 3), got {image_rgb.dtype} {image_rgb.shape}")
     if not isinstance(mode, Diversity) and (not isinstance(mode, str) or mode not in MODES):
         raise ValueError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}")
-    real = isinstance(superpixel_scale, numbers.Real) and math.isfinite(superpixel_scale)
-    if not (real and float(superpixel_scale) > 0):  # type: ignore[arg-type]
+    if not is_above_0(superpixel_scale):
         raise ValueError(f"superpixel_scale: expected a finite number above 0, got {superpixel_scale!r}")
     _check_whole("seed", seed, 0)
     if search_width is not None:

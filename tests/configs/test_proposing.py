@@ -14,7 +14,7 @@ import pytest
 import configs
 from configs.proposing import MODES, ProposeConfig, build_image_proposer, search_mode
 from proposals import Proposals
-from proposals.selective_search import MODES as SEARCH_MODES
+from proposals.diversity import MODES as SEARCH_MODES
 from proposals.selective_search import selective_search
 from tools.cli import build_parser
 

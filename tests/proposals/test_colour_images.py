@@ -48,10 +48,30 @@ def test_unknown_colour() -> None:
         colour_image(one(1, 2, 3), "CMYK")
 
 
-@pytest.mark.parametrize("shape", [(9, 12, 3), (9, 12, 1), (1, 1, 3), (1, 20, 1)])
-def test_blur_is_scipys(shape: tuple[int, ...]) -> None:
+SHAPES = [(9, 12, 3), (9, 12, 1), (1, 1, 3), (1, 20, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_blur_is_exact(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-    expected = ndimage.gaussian_filter(image.astype(float), (0.8, 0.8, 0), mode="nearest", radius=(4, 4, 0))
+    weights = np.array([6, 58, 128, 58, 6])
+    rows = ndimage.correlate1d(image.astype(np.int64), weights, axis=0, mode="nearest")
+    expected = ndimage.correlate1d(rows, weights, axis=1, mode="nearest")
     found = smoothed(image)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_array_equal(found.astype(np.float64) * 65536, expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_blur_is_nearly_scipys(shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    expected = ndimage.gaussian_filter(image.astype(float), (0.8, 0.8, 0), mode="nearest", radius=(4, 4, 0))
+    np.testing.assert_allclose(smoothed(image), expected, atol=0.7)
+
+
+def test_blur_keeps_black_white_and_sums() -> None:
+    for level in (0, 255):
+        assert (smoothed(np.full((7, 5, 3), level, np.uint8)) == level).all()
+    dot = np.zeros((9, 9, 1), np.uint8)
+    dot[4, 4] = 200
+    assert smoothed(dot).sum() == 200

@@ -28,6 +28,12 @@ def random_picture(seed: int) -> np.ndarray:
     return np.ascontiguousarray(ndimage.uniform_filter(blocks, (1 + seed % 4, 2, 1)), dtype=np.float32)
 
 
+def as_partition(labels: np.ndarray) -> list[int]:
+    """Labels numbered as they first appear, so that equal partitions are equal lists."""
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(label, len(numbers)) for label in labels.ravel().tolist()]
+
+
 def test_edges_of_four_pixels_by_hand() -> None:
     # 0 3    right: |0-3| = 3, |4-4| = 0; below: |0-4| = 4, |3-4| = 1;
     # 4 4    below right: |0-4| = 4; below left: |3-4| = 1.
@@ -102,6 +108,35 @@ def test_fragments_of_a_small_scale_do_for_all_larger_ones(seed: int) -> None:
             np.testing.assert_array_equal(labels, superpixels(image, k, min_size))
             assert found.count == labels.max() + 1
             np.testing.assert_array_equal(found.pairs, touching_pairs(labels))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_padding_moves_the_superpixels_and_changes_none(seed: int) -> None:
+    """A picture on a flat ground far from its own colours, at two places: the same superpixels, moved."""
+    picture = np.random.default_rng(seed).integers(0, 120, (17, 23, 3), np.uint8)
+    found = []
+    for top, left in ((6, 7), (11, 9)):
+        ground = np.full((40, 45, 3), 255, np.uint8)
+        ground[top : top + 17, left : left + 23] = picture
+        labels, _ = segment(sort_edges(smoothed(ground)), 40, 3)
+        found.append(labels[top - 4 : top + 21, left - 4 : left + 27])
+    np.testing.assert_array_equal(as_partition(found[0]), as_partition(found[1]))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_order_of_channels_does_not_matter(seed: int) -> None:
+    """Colours of whole numbers: their squared distances are exact in whatever order they are added."""
+    image = np.random.default_rng(seed).integers(0, 256, (14, 19, 3)).astype(np.float32)
+    expected = segment(sort_edges(image), 60, 4)[0]
+    permuted = np.ascontiguousarray(image[:, :, [1, 2, 0]])
+    np.testing.assert_array_equal(segment(sort_edges(permuted), 60, 4)[0], expected)
+
+
+@pytest.mark.parametrize("k", [1e-6, 0.004, 1 / 128, 0.5])
+def test_scales_below_the_step_of_weights(k: float) -> None:
+    image = random_picture(5)
+    for min_size in (0, 1, 3):
+        np.testing.assert_array_equal(segment(sort_edges(image), k, min_size)[0], superpixels(image, k, min_size))
 
 
 def test_fragments_by_hand() -> None:

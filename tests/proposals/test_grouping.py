@@ -68,6 +68,19 @@ def test_equal_to_the_oracle(seed: int, strategy: str) -> None:
     assert [tuple(pair) for pair in merges.tolist()] == expected_merges
 
 
+@pytest.mark.parametrize("strategy", ["CTSF", "S"])
+def test_a_background_around_many_spots_is_equal_to_the_oracle(strategy: str) -> None:
+    """Each merge meets all spots that are left: the queue and the links fill up and are cleared of merged regions."""
+    labels = np.zeros((15, 15), np.int32)
+    labels[1::2, 1::2] = np.arange(1, 50).reshape(7, 7)
+    generator = np.random.default_rng(3)
+    colours = generator.integers(0, 256, (15, 15, 1), np.uint8)
+    textures = generator.integers(0, 19, (4, 15, 15, 1), np.uint8)
+    signed = np.moveaxis(textures, 0, -1).astype(int) - 9
+    _, expected = hierarchy(labels, colours, signed, strategy)
+    assert [tuple(p) for p in group(labelled_regions(labels, colours, textures), strategy)[1].tolist()] == expected
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_many_regions_make_one_tree(strategy: str) -> None:
     """A large region around many small ones: the neighbour lists and the queue have to grow."""

@@ -9,7 +9,8 @@ import pytest
 from skimage import data
 
 from proposals import Proposals, selective_search
-from proposals.selective_search import MODES, Diversity, _hierarchies
+from proposals.diversity import MODES, Diversity
+from proposals.selective_search import _hierarchies
 
 PHOTO = np.ascontiguousarray(data.coffee()[::2, ::2])  # 200 x 300
 
@@ -114,6 +115,14 @@ def test_strides_do_not_matter(view: Any) -> None:
     np.testing.assert_array_equal(found.boxes, expected.boxes)
 
 
+@pytest.mark.parametrize("mode", ["single", "balanced"])
+def test_order_of_red_green_and_blue_matters_to_no_grey_picture(mode: str) -> None:
+    """Permuting channels is a law where colour spaces treat them alike: grey pictures, any mode."""
+    grey = np.repeat(PHOTO[:80, :90, :1], 3, axis=2)
+    found, permuted = (selective_search(image, mode, search_width=None) for image in (grey, grey[:, :, [2, 0, 1]]))
+    np.testing.assert_array_equal(found.boxes, permuted.boxes)
+
+
 def test_enlarged_superpixels_give_fewer_boxes() -> None:
     one, two = (selective_search(PHOTO, superpixel_scale=scale) for scale in (1.0, 2.0))
     assert 0.3 < len(two) / len(one) < 0.75
@@ -133,8 +142,12 @@ def test_a_diversity_of_ones_own() -> None:
     [
         (("RGB",), ("S",), (50,), r"colours: expected of HSV, Lab, rgI, H, I, got \('RGB',\)"),
         (("I",), ("C",), (50,), r"strategies: expected of CTSF, TSF, F, S, got \('C',\)"),
-        (("I",), ("S",), (), r"ks: expected at least one, each once, got \(\)"),
-        (("I",), ("S",), (50, 50), r"ks: expected at least one, each once, got \(50, 50\)"),
+        (("I",), ("S",), (), r"ks: expected a tuple of at least one, each once, got \(\)"),
+        (("I",), ("S",), (50, 50), r"ks: expected a tuple of at least one, each once, got \(50, 50\)"),
+        (("I",), ("S",), 50, "ks: expected a tuple of at least one, each once, got 50"),
+        (("I",), ("S",), ("50",), r"ks: expected finite numbers above 0, got \('50',\)"),
+        ("I", ("S",), (50,), "colours: expected a tuple of at least one, each once, got 'I'"),
+        (("I",), ["S"], (50,), r"strategies: expected a tuple of at least one, each once, got \['S'\]"),
         (("I",), ("S",), (50, 0), r"ks: expected finite numbers above 0, got \(50, 0\)"),
     ],
 )
@@ -171,7 +184,9 @@ def test_min_side_is_measured_at_the_searched_size() -> None:
 
 
 CHECKERS = ((np.indices((120, 160)).sum(axis=0) // 8 % 2) * 255).astype(np.uint8)
+TWO_COLOURS = np.where((np.arange(80) < 30)[None, :, None], np.uint8(250), np.uint8(20)) * np.ones((60, 1, 3), np.uint8)
 ODD = {
+    "two colours": TWO_COLOURS,
     "1x1": np.full((1, 1, 3), 7, np.uint8),
     "1x400": np.random.default_rng(0).integers(0, 256, (1, 400, 3), np.uint8),
     "400x1": np.random.default_rng(0).integers(0, 256, (400, 1, 3), np.uint8),
@@ -244,6 +259,7 @@ def test_wrong_images(image: Any, message: str) -> None:
         ("mode", ["fast"], r"mode: expected one of single, fast, balanced, quality, got \['fast'\]"),
         ("superpixel_scale", 0, "superpixel_scale: expected a finite number above 0, got 0"),
         ("superpixel_scale", float("nan"), "superpixel_scale: expected a finite number above 0, got nan"),
+        ("superpixel_scale", 10**400, "superpixel_scale: expected a finite number above 0, got 1000"),
         ("superpixel_scale", "2", "superpixel_scale: expected a finite number above 0, got '2'"),
         ("seed", -1, "seed: expected a whole number of at least 0, got -1"),
         ("seed", None, "seed: expected a whole number of at least 0, got None"),
