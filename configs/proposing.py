@@ -30,8 +30,8 @@ class ProposeConfig:
         seed: of the ranking.
         search_width: pixels that an image is resized to before the search, R-CNN: 500; None: searched as it is.
         min_side: pixels at the searched size that a box is wide and high at least, R-CNN: 20.
-        workers: threads over images, and inside them where there are fewer; None: one per core, at most 16. The
-            result does not depend on it.
+        workers: threads over images; where there are fewer, each image gets workers // images; None: one per core, at
+            most 16. The result does not depend on it.
     Raises:
         ValueError: naming the flag that is out of range.
     """

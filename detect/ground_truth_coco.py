@@ -24,10 +24,12 @@ def read_coco(path: Path) -> GroundTruth:
     Raises:
         ValueError: naming the file, and the image, category or annotation, by position from 1, that is not as the
             format has it: an id that is missing, repeated or unknown, a box that is not four numbers of pixels or has a
-            negative width or height, two images of one name.
+            negative width or height, two images of one name. Or if there is no category.
     """
     data = _load(path)
     images, categories, annotations = (_rows(data, name, path) for name in ("images", "categories", "annotations"))
+    if not categories:
+        raise ValueError(f"{path}: expected at least one category")
     image_ids = _ids(images, f"{path}, image")
     category_ids = _ids(categories, f"{path}, category")
     names = _names(images, path)

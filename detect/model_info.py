@@ -10,7 +10,7 @@ from typing import Any
 
 from detect.class_tables import DetectionClass
 from detect.input_format import InputFormat
-from proposals.selective_search import MODES
+from proposals.diversity import MODES
 
 FORMAT_VERSION = 1
 ARCHITECTURES = ("googlenet", "googlenet_bn")

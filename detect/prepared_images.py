@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,6 +58,8 @@ def work_ahead(
 ) -> Iterator[Iterator[Result]]:
     """Results in the order of the items, from threads; those under way are waited for at the end, the rest dropped.
 
+    OpenCV, which would take every core for each of them, works in the thread that calls it until then.
+
     Args:
         ahead: how many results may wait for the reader, besides the one that it waits for; None: one per worker.
     Raises:
@@ -65,6 +68,7 @@ def work_ahead(
     if workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
     most = workers if ahead is None else ahead
+    opencv_threads = cv2.getNumThreads()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="propose")
     queue: deque[Future[Result]] = deque()
 
@@ -76,10 +80,12 @@ def work_ahead(
         while queue:
             yield queue.popleft().result()
 
+    cv2.setNumThreads(1)
     try:
         yield ordered()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        cv2.setNumThreads(opencv_threads)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class MeasuredProposals:
         other_size: names of the images of which the file and the ground truth say different sizes; an image that
             its EXIF orientation turns is one, where the annotators did not turn it.
         unused: how many files belong to no image of the ground truth.
+        asked: those of `budgets` that were asked for, in that order; a report has figures at these.
     """
 
     ground_truth: GroundTruth
@@ -50,6 +51,7 @@ class MeasuredProposals:
     failed: tuple[str, ...]
     other_size: tuple[str, ...]
     unused: int
+    asked: tuple[Budget, ...] = BUDGETS
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -104,7 +106,8 @@ def measure_proposals(
         ground_truth: its ignored objects do not count.
         folder: as `googlenet-rcnn propose` leaves it, with one `.npz` an image. Below it, images may lie under other
             folders than in the ground truth, see `match_images`.
-        budgets: in any order; those of `CURVE` below the largest number of proposals are added.
+        budgets: to report, in any order; those of `CURVE` below the largest number of proposals are added, for the
+            curves.
         each: called after each image.
     Raises:
         ValueError: as `plan_images` and `read_proposals`.
@@ -137,4 +140,5 @@ def measure_proposals(
         failed=tuple(one.name for one in planned if one.file is None),
         other_size=tuple(other_size),
         unused=unused,
+        asked=tuple(dict.fromkeys(budgets)),
     )

@@ -37,8 +37,8 @@ def propose_images(
 
     Args:
         build_proposer: the number of threads inside one image → proposer; its results must not depend on it.
-        workers: threads in all. Several images are searched at a time, each by one thread; with fewer images than
-            threads, those left over share the work inside each.
+        workers: threads in all, at most. As many images are searched at a time, each by one thread; with fewer images
+            than threads, each by as many as all can have: of 8 threads, 3 images get 2 each.
     Raises:
         ValueError: if workers is below 1.
     """

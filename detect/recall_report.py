@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from detect.class_tables import ilsvrc_detection_classes
 from detect.proposal_recall import MeasuredProposals
 from proposals.recall import (
-    BUDGETS,
     Budget,
     average_best_overlap,
     average_recall,
@@ -48,10 +48,10 @@ def report(measured: MeasuredProposals) -> dict[str, Any]:
         "failed_images": list(measured.failed),
         "images_of_other_size": list(measured.other_size),
         "num_unused_files": measured.unused,
-        "budgets": {budget_name(budget): _figures(measured, budget) for budget in BUDGETS},
+        "budgets": {budget_name(budget): _figures(measured, budget) for budget in measured.asked},
         "recall_against_iou": {
             "iou": list(THRESHOLDS),
-            **{budget_name(budget): _rounded(recall(measured.at(budget), THRESHOLDS)) for budget in BUDGETS},
+            **{budget_name(budget): _rounded(recall(measured.at(budget), THRESHOLDS)) for budget in measured.asked},
         },
         "against_n": _against_n(measured),
         "per_class": _per_class(measured),
@@ -60,7 +60,7 @@ def report(measured: MeasuredProposals) -> dict[str, Any]:
 
 def table(measured: MeasuredProposals) -> str:
     """For people: what was measured, and one line for each budget."""
-    truth, figures = measured.ground_truth, {budget: _figures(measured, budget) for budget in BUDGETS}
+    truth, figures = measured.ground_truth, {budget: _figures(measured, budget) for budget in measured.asked}
     covered = f"{len(np.unique(measured.labels))} of {len(truth.classes)} classes"
     lines = [
         f"{len(truth.images)} images with {len(measured.counted)} objects of {covered}",
@@ -83,7 +83,7 @@ def per_class_csv(measured: MeasuredProposals) -> str:
     """A line for each class with objects: their number, ABO and coverage at each budget."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    names = [budget_name(budget) for budget in BUDGETS]
+    names = [budget_name(budget) for budget in measured.asked]
     head = ["label", "wnid", "name", "num_ground_truths"]
     writer.writerow([*head, *(f"ABO@{name}" for name in names), *(f"coverage@{name}" for name in names)])
     for row in _per_class(measured):
@@ -105,9 +105,15 @@ def _figures(measured: MeasuredProposals, budget: Budget) -> dict[str, float | N
     }
 
 
+def _overlaps(measured: MeasuredProposals, budgets: Sequence[Budget]) -> NDArray[np.float64]:
+    """(len(budgets), M'), also without budgets."""
+    rows = [measured.at(budget) for budget in budgets]
+    return np.array(rows, np.float64).reshape(len(rows), len(measured.counted))
+
+
 def _against_n(measured: MeasuredProposals) -> dict[str, list[Any]]:
     budgets = sorted(budget for budget in measured.budgets if budget is not None)
-    overlaps = np.array([measured.at(budget) for budget in budgets])
+    overlaps = _overlaps(measured, budgets)
     return {
         "n": budgets,
         "recall_at_0.5": _rounded(recall(overlaps, 0.5)),
@@ -118,8 +124,8 @@ def _against_n(measured: MeasuredProposals) -> dict[str, list[Any]]:
 
 def _per_class(measured: MeasuredProposals) -> list[dict[str, Any]]:
     classes, labels = measured.ground_truth.classes, measured.labels
-    overlaps = np.array([measured.at(budget) for budget in BUDGETS])
-    names = [budget_name(budget) for budget in BUDGETS]
+    overlaps = _overlaps(measured, measured.asked)
+    names = [budget_name(budget) for budget in measured.asked]
     abo = class_average_best_overlap(overlaps, labels, len(classes))
     coverage = class_average_best_overlap((overlaps >= 0.5).astype(np.float64), labels, len(classes))
     counts = np.bincount(labels, minlength=len(classes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import io
 import json
@@ -13,7 +12,8 @@ from types import TracebackType
 from typing import Any, Literal
 
 from detect.detection_records import Record, encode_record, whole_records
-from detect.run_kinds import RUN, RunKind, holds_run, verb_of
+from detect.run_deletion import delete_run, half_deleted, recorded_outputs
+from detect.run_kinds import DELETED, RUN, RunKind, description_in, holds_run, verb_of
 from detect.whole_files import UNFINISHED, output_error, write_whole
 
 Mode = Literal["new", "resume", "overwrite"]
@@ -43,8 +43,9 @@ class RunFolder:
         folder: created if it is not there.
         kind: whose run, which decides the names of its files.
         settings: all that decides the output, by name; a run may only be continued under the same.
-        mode: "new" refuses a folder that holds a run; "resume" continues it, or starts one; "overwrite" deletes it,
-            which means the files that a run writes, and no others.
+        mode: "new" refuses a folder that holds a run; "resume" continues it, or starts one; with "overwrite", `start`
+            deletes it, which means the files that a run writes, and no others. A run whose deletion was interrupted
+            cannot be continued: "resume" deletes the rest and starts anew.
     Raises:
         RunFolderError: if `mode` does not fit what is there, another process is at work there, or files are in
             the way that no run wrote.
@@ -57,6 +58,7 @@ class RunFolder:
         self.done: list[str] = []
         self._cut_short: list[str] | None = None  # what an unfinished run had done that is continued or overwritten
         self._leftover: Path | None = None
+        self._replaces = False  # whether `start` deletes the run that is there
         self._settings = json.loads(json.dumps(settings))
         self._file: io.FileIO | None = None
         self._lock = _make_and_lock(folder)
@@ -93,9 +95,18 @@ class RunFolder:
             self._refuse_files_in_the_way(names[len(self.done) :])
 
     def start(self, description: Mapping[str, Any]) -> None:
-        """Write `run.json`, cut off a record that was not finished, and open the records for appending."""
+        """Write `run.json`, cut off a record that was not finished, and open the records for appending.
+
+        A run that is overwritten is deleted first: nothing is before this, so that a refusal changes nothing.
+
+        Raises:
+            OutputError: if something cannot be deleted or written.
+        """
+        if self._replaces:
+            delete_run(self.folder, self.kind, leftover=self._leftover)
         self.write_description({**description, "status": "unfinished"})
         try:
+            (self.folder / DELETED).unlink(missing_ok=True)
             if self._leftover is not None:
                 self._leftover.unlink(missing_ok=True)
                 self._leftover.with_name(UNFINISHED).unlink(missing_ok=True)
@@ -157,24 +168,23 @@ class RunFolder:
         check_mode(self.folder, self.kind, mode)
         if not holds_run(self.folder, self.kind):
             self._refuse_foreign_files()
-        elif mode == "overwrite":
+        elif mode == "overwrite" or half_deleted(self.folder):
             self._note_done()
-            self._delete_run()
+            self._replaces = True
         else:
             self._refuse_other_settings()
             self._note_done()
         self._whole = 0
-        if self.records_path.exists():
+        if self.records_path.exists() and not self._replaces:
             for record, length in whole_records(self.records_path):
                 self.done.append(record["image"])
                 self._whole = length
 
     def _note_done(self) -> None:
         """Note what an unfinished run had done: the file of the image after these may be there without a record."""
-        if self._described().get("status") != "finished":
-            self._cut_short = []
-            if self.records_path.exists():
-                self._cut_short = [record["image"] for record, _ in whole_records(self.records_path)]
+        described = description_in(self.folder) or {}
+        if described.get("status") != "finished" and self.records_path.exists():
+            self._cut_short = [record["image"] for record, _ in whole_records(self.records_path)]
 
     def _left_without_record(self, names: Sequence[str]) -> Path | None:
         """The file that a killed run may have written last, before its record."""
@@ -185,9 +195,10 @@ class RunFolder:
 
     def _refuse_files_in_the_way(self, names: Sequence[str]) -> None:
         outputs = {self.kind.output_name(name) for name in names}
+        ours = {self._leftover, *(recorded_outputs(self.folder, self.kind) if self._replaces else ())}
         for output in sorted(outputs):
             path = os.path.join(self.outputs, output)
-            if os.path.lexists(path) and Path(path) != self._leftover:
+            if os.path.lexists(path) and Path(path) not in ours:
                 raise RunFolderError(
                     f"--out {self.folder}: {output} is there already, and no run wrote it; choose another folder"
                 )
@@ -206,21 +217,9 @@ class RunFolder:
                     f"--out {self.folder}: {name} is there already, and no run wrote it; choose another folder"
                 )
 
-    def _described(self) -> dict[str, Any]:
-        """`run.json` as it is, or nothing where it is missing or damaged."""
-        try:
-            content = json.loads((self.folder / RUN).read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
-
-    def _settings_before(self) -> dict[str, Any] | None:
-        before = self._described().get("settings")
-        return before if isinstance(before, dict) else None
-
     def _refuse_other_settings(self) -> None:
-        before = self._settings_before()
-        if before is None:
+        before = (description_in(self.folder) or {}).get("settings")
+        if not isinstance(before, dict):
             raise RunFolderError(
                 f"--resume: {self.folder / RUN} is missing or damaged, so nobody knows how the run was made; "
                 "give --overwrite"
@@ -236,28 +235,6 @@ class RunFolder:
                 f"--resume: {self.folder} was made otherwise: {'; '.join(differences)}; "
                 "use the same again, or give --overwrite"
             )
-
-    def _delete_run(self) -> None:
-        try:
-            if (self._settings_before() or {}).get("draw", True) and self.records_path.exists():
-                self._delete_outputs()
-            for name in (self.kind.records, *self.kind.exports, RUN, UNFINISHED):
-                (self.folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise RunFolderError(f"--overwrite: cannot delete {error.filename}: {error.strerror}") from error
-
-    def _delete_outputs(self) -> None:
-        """Those of the images on record, then the folders that are empty without them."""
-        folders = {self.outputs}
-        for record, _ in whole_records(self.records_path):
-            path = self.output_path(record["image"])
-            if "error" not in record:
-                path.unlink(missing_ok=True)
-                folders.update(folder for folder in path.parents if folder.is_relative_to(self.outputs))
-        for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
-            (folder / UNFINISHED).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                folder.rmdir()
 
 
 def _make_and_lock(folder: Path) -> int | None:

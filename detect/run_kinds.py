@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from detect.picture_names import picture_name
 from detect.proposal_names import proposal_name
 
 RUN = "run.json"
+DELETED = "run.json.deleted"  # its name from when its run is deleted until the next one has begun
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ KINDS = (DETECT, PROPOSE)
 
 def holds_run(folder: Path, kind: RunKind) -> bool:
     """Whether a run, of this verb unless `verb_of` says otherwise, has left its description or records there."""
-    return (folder / RUN).exists() or (folder / kind.records).exists()
+    return any((folder / name).exists() for name in (RUN, DELETED, kind.records))
 
 
 def verb_of(folder: Path) -> str | None:
@@ -54,9 +56,16 @@ def verb_of(folder: Path) -> str | None:
     for kind in KINDS:
         if (folder / kind.records).exists():
             return kind.verb
+    description = description_in(folder)
+    verb = None if description is None else description.get("verb", DETECT.verb)  # detect came first
+    return verb if isinstance(verb, str) else None
+
+
+def description_in(folder: Path) -> dict[str, Any] | None:
+    """What `run.json` says, also of a run that is half deleted; None where it is missing or damaged."""
+    path = folder / (RUN if (folder / RUN).exists() else DELETED)
     try:
-        description = json.loads((folder / RUN).read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    verb = description.get("verb", DETECT.verb) if isinstance(description, dict) else None  # detect came first
-    return verb if isinstance(verb, str) else None
+    return content if isinstance(content, dict) else None

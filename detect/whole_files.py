@@ -13,7 +13,15 @@ UNFINISHED = ".unfinished"
 
 
 class OutputError(Exception):
-    """One sentence: why output could not be written (a full disk), and what to do."""
+    """One sentence: why output could not be written.
+
+    Attributes:
+        disk_full: whether the cure is to make room, as the sentence then says at its end.
+    """
+
+    def __init__(self, sentence: str, *, disk_full: bool = False) -> None:
+        super().__init__(sentence)
+        self.disk_full = disk_full
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -33,8 +41,8 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 def output_error(path: Path, error: OSError) -> OutputError:
     """The sentence for a failed write."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    cure = "; make room and continue with --resume" if full else ""
-    return OutputError(f"cannot write {path}: {error.strerror or error}{cure}")
+    cure = "; make room" if full else ""
+    return OutputError(f"cannot write {path}: {error.strerror or error}{cure}", disk_full=full)
 
 
 def _write_parts(path: Path, parts: Iterable[bytes]) -> None:

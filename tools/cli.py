@@ -15,6 +15,7 @@ DESCRIPTION = """R-CNN-style object detection after GoogLeNet's winning ILSVRC 2
 
   googlenet-rcnn detect PHOTOS --out OUT      named, scored boxes for a folder of photos
   googlenet-rcnn propose PHOTOS --out OUT     boxes where an object might be, for each photo
+  googlenet-rcnn evaluate detections          mAP by the rules of ILSVRC, VOC or COCO, and why
   googlenet-rcnn evaluate proposals           how many objects such boxes cover, given ground truth
   googlenet-rcnn models list                  the networks that detect can use
 

@@ -12,7 +12,7 @@ from jsonargparse import ActionSubCommands, Namespace
 from configs.detection import DetectionConfig, ProposalConfig, build_detector
 from tools.detect_options import build_parser
 from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED, UsageError
-from tools.folder_runs import MOST_WORKERS, open_run, say_interrupted, say_what_was_found, usable_cores
+from tools.folder_runs import MOST_WORKERS, open_run, say_interrupted, say_not_written, say_what_was_found, usable_cores
 from tools.messages import complain, tell
 from tools.progress import ImageProgress
 from tools.run_description import count_records, description_of, settings_of
@@ -60,8 +60,11 @@ def run(options: Namespace) -> int:
         folder, job = _open(options)
         with folder:
             return _run_in(folder, job)
-    except (OutputError, DownloadError) as error:
+    except DownloadError as error:
         complain(str(error))
+        return ERROR
+    except OutputError as error:
+        say_not_written(error)
         return ERROR
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # NumPy takes a moment to import; `--help` must not
     from detect.image_sources import FoundImages, SourceImage
     from detect.run_folder import Mode, RunFolder
     from detect.run_kinds import RunKind
+    from detect.whole_files import OutputError
 
 MOST_WORKERS = 16  # each holds a decoded image
 
@@ -56,6 +57,11 @@ def say_interrupted(done: int, total: int) -> None:
     """Say on stderr how far a run came, and how to go on."""
     after = f"after {done} of {total} images" if done else "before the first image"
     complain(f"interrupted {after}; continue with --resume")
+
+
+def say_not_written(error: OutputError) -> None:
+    """Say on stderr why a run ended, and how to go on when there is room again."""
+    complain(f"{error} and continue with --resume" if error.disk_full else str(error))
 
 
 def usable_cores() -> int:

@@ -12,7 +12,7 @@ from jsonargparse import ActionSubCommands, Namespace
 
 from configs.proposing import ProposeConfig, build_image_proposer
 from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED, UsageError
-from tools.folder_runs import MOST_WORKERS, open_run, say_interrupted, say_what_was_found, usable_cores
+from tools.folder_runs import MOST_WORKERS, open_run, say_interrupted, say_not_written, say_what_was_found, usable_cores
 from tools.messages import complain, tell
 from tools.progress import ImageProgress
 from tools.propose_options import build_parser
@@ -55,7 +55,7 @@ def run(options: Namespace) -> int:
         with folder:
             return _run_in(folder, job)
     except OutputError as error:
-        complain(str(error))
+        say_not_written(error)
         return ERROR
 
 

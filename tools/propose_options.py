@@ -35,7 +35,7 @@ def build_parser() -> ArgumentParser:
         "--workers",
         type=int | None,
         default=None,
-        help="threads, over images and inside them; null: one per core, at most 16",
+        help="threads, one an image, or with fewer images WORKERS // images each; null: one per core, at most 16",
     )
     add_run_options(parser)
     return parser

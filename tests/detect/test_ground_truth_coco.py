@@ -26,8 +26,8 @@ def test_a_file_by_hand(tmp_path: Path) -> None:
 
 
 def test_no_images(tmp_path: Path) -> None:
-    truth = read_coco(write_json(tmp_path / "a.json", {"images": [], "categories": [], "annotations": []}))
-    assert (truth.images, len(truth.labels), truth.classes) == ((), 0, ())
+    truth = read_coco(write_json(tmp_path / "a.json", {"images": [], "categories": [{"id": 7}], "annotations": []}))
+    assert (truth.images, len(truth.labels), len(truth.classes)) == ((), 0, 1)
 
 
 def changed(table: str, position: int, **values: Any) -> dict[str, Any]:
@@ -42,6 +42,7 @@ def changed(table: str, position: int, **values: Any) -> dict[str, Any]:
         ([], r"a\.json: expected a COCO object"),
         ({"images": [], "annotations": []}, r"expected a list of objects named 'categories'"),
         ({"images": [1], "categories": [], "annotations": []}, r"expected a list of objects named 'images'"),
+        ({"images": [], "categories": [], "annotations": []}, r"a\.json: expected at least one category"),
         (changed("images", 0, id="9"), r"image 1: expected a whole number as 'id', got '9'"),
         (changed("images", 1, id=9), r"image 2: id 9 stands twice, first as number 1"),
         (changed("images", 1, file_name="sub/b.png"), r"image 2: the name sub/b stands twice, first as image 1"),

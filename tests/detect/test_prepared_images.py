@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import cv2
 import pytest
 
 from detect.prepared_images import work_ahead
@@ -45,3 +46,17 @@ def test_an_error_reaches_the_reader_in_its_place() -> None:
 def test_no_worker_is_an_error() -> None:
     with pytest.raises(ValueError, match="workers: expected at least 1, got 0"), work_ahead(str, [1], workers=0):
         pass
+
+
+def test_opencv_works_in_the_thread_that_calls_it_until_the_end() -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        with work_ahead(lambda item: cv2.getNumThreads(), range(5), workers=2) as results:
+            assert list(results) == [1] * 5
+        assert cv2.getNumThreads() == 2
+        with pytest.raises(ZeroDivisionError), work_ahead(lambda item: 1 // item, [0], workers=1) as results:
+            next(results)
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)

@@ -112,3 +112,30 @@ def test_without_objects_there_are_no_figures(measured: MeasuredProposals) -> No
     assert content["num_classes_with_ground_truth"] == 0
     assert "  all         34.0         -         -       -       -       -" in table(none)
     assert len(per_class_csv(none).splitlines()) == 1
+
+
+@pytest.mark.parametrize("budgets", [(5, None), (None,), (101, 11, 101), ()])
+def test_the_budgets_asked_for_are_reported_in_their_order(tmp_path: Path, budgets: tuple[int | None, ...]) -> None:
+    tree, folder = write_small_set(tmp_path)
+    measured = measure_proposals(read_ground_truth(tree), folder, budgets)
+    names = ["all" if budget is None else str(budget) for budget in dict.fromkeys(budgets)]
+    content = report(measured)
+    assert list(content["budgets"]) == names
+    assert list(content["recall_against_iou"]) == ["iou", *names]
+    assert list(content["per_class"][0]["ABO"]) == names
+    coverage = {"5": 0, "11": 0.333333, "101": 0.666667, "all": 0.666667}
+    assert {name: content["budgets"][name]["coverage"] for name in names} == {name: coverage[name] for name in names}
+    assert [line.split()[0] for line in table(measured).splitlines()[7 : 7 + len(names)]] == names
+    assert per_class_csv(measured).splitlines()[0].count("coverage@") == len(names)
+
+
+def test_without_proposals_there_is_no_curve(tmp_path: Path) -> None:
+    tree, folder = write_small_set(tmp_path)
+    for file in folder.rglob("*.npz"):
+        record = {"image": file.relative_to(folder).as_posix().removesuffix(".npz"), "error": "truncated"}
+        with (folder / "proposals.jsonl").open("a") as records:
+            records.write(json.dumps(record) + "\n")
+        file.unlink()
+    content = report(measure_proposals(read_ground_truth(tree), folder, (None,)))
+    assert content["against_n"] == {"n": [], "recall_at_0.5": [], "recall_at_0.7": [], "AR": []}
+    assert content["budgets"]["all"]["coverage"] == 0

@@ -55,6 +55,34 @@ def test_a_read_only_installation_uses_the_users_cache_folder(sealed: Path) -> N
     assert list(home.rglob("region_features._extents*.nbc"))
 
 
+FULL_DISK = """
+import resource
+from proposals import region_features
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 1000])
+def test_on_a_full_disk_kernels_still_run(tmp_path: Path, limit: int) -> None:
+    """With no room at all, and with room for numba's index but not for the code."""
+    code = FULL_DISK.format(limit=limit) + ONE_KERNEL
+    assert run(code, PACKAGE.parent, NUMBA_CACHE_DIR=str(tmp_path)).endswith("[1 1]")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()], "nothing half saved"
+    run(ONE_KERNEL, PACKAGE.parent, NUMBA_CACHE_DIR=str(tmp_path))
+    assert list(tmp_path.rglob("region_features._extents*.nbc")), "saved as soon as there is room"
+
+
+def test_what_could_not_be_saved_is_not_taken_from_an_older_version(tmp_path: Path) -> None:
+    source, cache = tmp_path / "one.py", tmp_path / "cache"
+    call = "import one; print(one.give())"
+    for number, limit in ((1, None), (2, 1000), (2, None)):
+        source.write_text(f"from proposals.compiled import kernel\n@kernel\ndef give(): return {number}\n")
+        os.utime(source, (number, number))
+        limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, -1)); " if limit else ""
+        path = os.pathsep.join((str(tmp_path), str(PACKAGE.parent)))
+        assert run(limited + call, tmp_path, NUMBA_CACHE_DIR=str(cache), PYTHONPATH=path) == str(number)
+
+
 def test_importing_compiles_nothing() -> None:
     code = """
 import numba.core.compiler as compiler

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -105,3 +107,22 @@ def test_real_proposals_cover_what_the_design_says(
     assert by_name["num_images"] == 4
     assert by_name["images_of_other_size"] == []
     assert by_name["budgets"]["all"]["coverage"] > 0.7
+
+
+def test_a_coco_file_without_categories_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_small_set(tmp_path)
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}], "categories": [], "annotations": []}))
+    assert evaluate(tmp_path, "--ground-truth", str(truth)) == 2
+    assert f"{truth}: expected at least one category" in error(capsys)
+
+
+def test_a_full_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(old: Path, new: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write_small_set(tmp_path)
+    monkeypatch.setattr(os, "replace", refuse)
+    assert evaluate(tmp_path) == 1
+    text = capsys.readouterr().err
+    assert text.endswith("recall.png: No space left on device; make room\n"), "there is no --resume"

@@ -8,8 +8,9 @@ import pytest
 
 from detect.image_sources import FoundImages, SourceImage
 from detect.run_kinds import PROPOSE
+from detect.whole_files import OutputError
 from tools.exit_status import UsageError
-from tools.folder_runs import open_run, say_interrupted, say_what_was_found, usable_cores
+from tools.folder_runs import open_run, say_interrupted, say_not_written, say_what_was_found, usable_cores
 
 IMAGES = [SourceImage(Path(name), name) for name in ("a.jpg", "b.jpg")]
 
@@ -44,6 +45,18 @@ def test_what_was_passed_over(repeated: int, ignored: int, text: str, capsys: py
 def test_how_far_a_run_came(done: int, how_far: str, capsys: pytest.CaptureFixture[str]) -> None:
     say_interrupted(done, 7)
     assert capsys.readouterr().err == f"googlenet-rcnn: interrupted {how_far}; continue with --resume\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OutputError("cannot write x: No space; make room", disk_full=True), "; make room and continue with --resume"),
+        (OutputError("cannot write x: No space"), ""),
+    ],
+)
+def test_a_run_can_go_on_when_there_is_room(error: OutputError, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    say_not_written(error)
+    assert capsys.readouterr().err == f"googlenet-rcnn: cannot write x: No space{text}\n"
 
 
 def test_there_is_a_core() -> None:

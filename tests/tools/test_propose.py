@@ -316,6 +316,46 @@ def test_overwrite_deletes_only_what_the_run_wrote(fake: Any) -> None:
     assert len(read_proposals(Path("out/sub/00.png.npz"))[0]) == 1
 
 
+def test_a_refused_overwrite_changes_nothing(fake: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    make_photos(2)
+    assert main(["propose", "photos", "--out", "out"]) == 0
+    make_photos(3)
+    Path("out/02.png.npz").write_bytes(b"mine")
+    before = {name: Path("out", name).read_bytes() for name in files_in("out")}
+    capsys.readouterr()
+    text = refused(capsys, "propose", "photos", "--out", "out", "--overwrite")
+    assert "02.png.npz is there already, and no run wrote it" in text
+    assert before == {name: Path("out", name).read_bytes() for name in files_in("out")}
+
+
+def test_an_interrupted_overwrite_is_continued_with_resume(
+    fake: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_photos(3)
+    for out in ("out", "whole"):
+        assert main(["propose", "photos", "--out", out]) == 0
+    unlink = Path.unlink
+
+    def interrupted(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "01.png.npz":
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", interrupted)
+        try:
+            status = main(["propose", "photos", "--out", "out", "--overwrite"])
+        except KeyboardInterrupt:
+            pytest.fail("the interrupt reached the caller")
+    assert status == 1
+    message = "googlenet-rcnn: interrupted before the first image; continue with --resume\n"
+    assert capsys.readouterr().err == message
+    assert not Path("out/00.png.npz").exists()
+    assert main(["propose", "photos", "--out", "out", "--resume"]) == 0
+    assert timeless() == timeless("whole")
+
+
 def test_out_is_a_file_or_nothing_or_cannot_be_written(fake: Any, capsys: pytest.CaptureFixture[str]) -> None:
     make_photos(1)
     Path("file").write_text("")

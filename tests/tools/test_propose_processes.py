@@ -70,7 +70,7 @@ def test_a_run_stopped_at_any_moment_and_resumed_is_the_whole_run(
     wanted = 1 + number % 7
     while process.poll() is None and not (records.exists() and records.read_bytes().count(b"\n") >= wanted):
         time.sleep(0.001)
-    time.sleep(random.uniform(0, 0.1))
+    time.sleep(random.Random(f"{number} {workers}").uniform(0, 0.1))
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     if number == signal.SIGKILL:
