@@ -17,7 +17,6 @@ import contextlib
 import dataclasses
 import io
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from generated_detections import generated_predictions, generated_truth, write_submission
-from measuring import environment, quartiles, spread, write_json
+from measuring import environment, peak_bytes, quartiles, spread, write_json
 
 from detect.ground_truth import GroundTruth
 from detect.ground_truth_files import read_ground_truth
@@ -65,15 +64,6 @@ def measure_all(text: Path, truth: GroundTruth, repeats: int, answer: Connection
             "hits": int(np.sum(evaluation.outcomes == HIT)),
         }
     )
-
-
-def peak_bytes() -> int:
-    """Of this process alone; getrusage's figure starts from the parent's."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def first_of(predictions: Predictions, count: int) -> Predictions:
