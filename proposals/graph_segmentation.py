@@ -9,7 +9,7 @@ two regions join, all larger ones do too. So the work is split, without changing
   edges are put off. Regions with no edge put off have made no decision that another k would not have made.
 - `join_fragments`, once for each k: the edges put off, by the rule for that k. Of several edges between the same
   two fragments only the lightest can join them: where it is refused, one side has reached its limit for good. In a
-  photo that leaves one edge in fifteen.
+  photo that leaves a small part of all edges.
 """
 
 from __future__ import annotations

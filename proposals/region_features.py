@@ -192,7 +192,7 @@ def _colour_counts(labels: NDArray[np.int32], count: int, colours: NDArray[np.ui
 
 @kernel
 def _slope_counts(labels: NDArray[np.int32], count: int, textures: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """The four axes are written out: 2.5 times as fast as a loop over them."""
+    """The four axes are written out, because a loop over them is much slower."""
     _, height, width, channels = textures.shape
     counts = np.zeros(count * channels * 4 * SIGNED_BINS, np.int32)
     for y in range(height):

@@ -47,8 +47,8 @@ def selective_search(
         mode: the authors' settings (IJCV table 5, and their release): "single" (HSV, colour + texture + size
             + fill, k = 100), "fast" (HSV and Lab, with and without colour, k = 50, 100: 8 hierarchies) or
             "quality" (five colour spaces, four strategies, k = 50, 100, 150, 300: 80 hierarchies); or "balanced",
-            which is "fast" with k = 50, 150, 450 (12 hierarchies): fewer boxes, and better ones. Or a `Diversity`
-            of your own.
+            which is "fast" with k = 50, 150, 450 (12 hierarchies): slightly fewer boxes, which overlap objects
+            better from the first few hundred on. Or a `Diversity` of your own.
         superpixel_scale: factor on k and on the smallest superpixel, min_size = k pixels; GoogLeNet: 2, which
             halves the number of boxes.
         seed: of the ranking; it changes the order of the boxes, never which boxes there are.
