@@ -1,0 +1,291 @@
+"""What `train classifier` runs: every setting of a training run, with its unit and the papers' values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from configs.ranges import check_choice, check_least
+
+DATA_KINDS = ("ilsvrc_det", "ilsvrc_loc", "voc", "coco", "generated")
+SCHEDULES = ("constant", "step", "googlenet", "cosine")
+MODULES = ("none", "conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e")  # of GoogLeNet, in order
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """One data set.
+
+    Attributes:
+        kind: ilsvrc_det (a tree with Annotations/DET), ilsvrc_loc (Annotations/CLS-LOC), voc, coco, generated.
+        path: the tree; of coco, the json file; of generated, "NUMBER" of images to draw.
+        images: folder of the image files, where it is not in its usual place (coco needs it).
+        image_list: file of names to keep; None: all.
+        split: of an ILSVRC tree: val, train, …; None: val, or else the only one.
+        weight: how often each image is seen in an epoch.
+        most_per_class: images kept of each class, chosen by seed; None: all. R-CNN on ILSVRC takes the first N
+            boxes per class of train.
+    """
+
+    kind: str
+    path: str
+    images: str | None = None
+    image_list: str | None = None
+    split: str | None = None
+    weight: float = 1.0
+    most_per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("data.kind", self.kind, DATA_KINDS)
+        check_least("data.most_per_class", self.most_per_class, 1)
+        _check_range("data.weight", self.weight, above=0.0)
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """Which regions are learnt from.
+
+    Attributes:
+        images_per_batch: of the global batch, all processes together. R-CNN draws from all images; images in groups
+            share their decoding.
+        foreground, background: regions a batch, R-CNN: 32 and 96; each image gets its equal share, and what lacks of
+            one kind is filled with the other.
+        foreground_iou: from it on, a region is the object it overlaps best (R-CNN: 0.5).
+        background_iou: low and high end, [low, high), of the overlap of background regions (R-CNN: 0 to 0.5).
+        regression_iou: above it, a region takes part in box regression (R-CNN: 0.6).
+        jittered: additional candidates for each object, made from its box by moving and scaling it at random.
+        jitter: largest shift, in box sides, and largest change of a side's logarithm.
+        flip: mirror regions at random.
+        photometric: largest change of brightness, contrast and saturation; hue changes by a tenth of it. 0: none.
+    """
+
+    images_per_batch: int = 16
+    foreground: int = 32
+    background: int = 96
+    foreground_iou: float = 0.5
+    background_iou: tuple[float, float] = (0.0, 0.5)
+    regression_iou: float = 0.6
+    jittered: int = 4
+    jitter: float = 0.2
+    flip: bool = True
+    photometric: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_least("sampling.images_per_batch", self.images_per_batch, 1)
+        check_least("sampling.foreground", self.foreground, 0)
+        check_least("sampling.background", self.background, 0)
+        check_least("sampling.jittered", self.jittered, 0)
+        if self.foreground + self.background < 1:
+            raise ValueError("sampling: expected at least one region a batch, got foreground 0 and background 0")
+        for name in ("foreground", "background"):
+            if getattr(self, name) % self.images_per_batch:
+                raise ValueError(
+                    f"sampling.{name}: expected a multiple of images_per_batch ({self.images_per_batch}), "
+                    f"got {getattr(self, name)}"
+                )
+        low, high = self.background_iou
+        if not 0 <= low < high <= self.foreground_iou <= 1:
+            raise ValueError(
+                f"sampling: expected 0 <= background_iou low < high <= foreground_iou <= 1, "
+                f"got {low}, {high}, {self.foreground_iou}"
+            )
+        _check_range("sampling.regression_iou", self.regression_iou, least=0.0, most=1.0)
+        _check_range("sampling.jitter", self.jitter, least=0.0, most=1.0)
+        _check_range("sampling.photometric", self.photometric, least=0.0, most=1.0)
+
+    @property
+    def regions_per_image(self) -> int:
+        """Regions that an image gives to a batch."""
+        return (self.foreground + self.background) // self.images_per_batch
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """What comes after the 1024 features.
+
+    Attributes:
+        kind: marginal (softmax over the classification classes and background; a detection class is the sum over its
+            descendants) or softmax (the papers' K + 1 outputs).
+        start: classes (the classification network's own weights) or random.
+        background_logit: of the start from classes: the bias of the background output, its weights being 0.
+        auxiliary: weight of each auxiliary classifier's loss (GoogLeNet: 0.3); 0: none are built.
+        dropout, auxiliary_dropout: GoogLeNet: 0.4 and 0.7.
+        box_regression: none, agnostic or per_class.
+        box_weight: of the box loss beside the classification loss.
+        carry_over: after LSDA: number of nearest classes with boxes whose change is carried to each class without;
+            0: off.
+        masked: a background region may be any class that its image is not annotated for. False: it is background
+            (for comparison).
+    """
+
+    kind: str = "marginal"
+    start: str = "classes"
+    background_logit: float = 12.0
+    auxiliary: float = 0.3
+    dropout: float = 0.4
+    auxiliary_dropout: float = 0.7
+    box_regression: str = "agnostic"
+    box_weight: float = 1.0
+    carry_over: int = 5
+    masked: bool = True
+
+    def __post_init__(self) -> None:
+        check_choice("head.kind", self.kind, ("marginal", "softmax"))
+        check_choice("head.start", self.start, ("classes", "random"))
+        check_choice("head.box_regression", self.box_regression, ("none", "agnostic", "per_class"))
+        check_least("head.carry_over", self.carry_over, 0)
+        _check_range("head.auxiliary", self.auxiliary, least=0.0)
+        _check_range("head.box_weight", self.box_weight, least=0.0)
+        _check_range("head.dropout", self.dropout, least=0.0, most=0.99)
+        _check_range("head.auxiliary_dropout", self.auxiliary_dropout, least=0.0, most=0.99)
+
+
+@dataclass(frozen=True)
+class OptimisationConfig:
+    """How weights change.
+
+    Attributes:
+        steps: batches, all in all.
+        learning_rate: R-CNN: 1e-3. momentum: 0.9. weight_decay: 5e-4.
+        schedule: constant; step (a tenth at each of `drops`); googlenet (−4 % every 8 epochs); cosine.
+        drops: fractions of `steps` at which `step` drops, R-CNN: once, here 2/3 and 8/9.
+        warm_up: steps over which the rate rises linearly from a tenth of it.
+        head_rate: the head's rate as a multiple of learning_rate (classifier, box regression, auxiliary ones).
+        frozen: modules up to and including this one of the network do not change and are not differentiated.
+        clip: largest norm of the gradient; None: none.
+        averaging: decay of the Polyak average that is saved; 0: none. It rises to it as (1 + t) / (10 + t).
+        precision: auto, fp32 or bf16 (autocast).
+    """
+
+    steps: int = 1000
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    drops: tuple[float, ...] = (2 / 3, 8 / 9)
+    warm_up: int = 20
+    head_rate: float = 1.0
+    frozen: str = "none"
+    clip: float | None = 10.0
+    averaging: float = 0.99
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_least("optimisation.steps", self.steps, 1)
+        check_least("optimisation.warm_up", self.warm_up, 0)
+        check_choice("optimisation.schedule", self.schedule, SCHEDULES)
+        check_choice("optimisation.frozen", self.frozen, MODULES)
+        check_choice("optimisation.precision", self.precision, ("auto", "fp32", "bf16"))
+        _check_range("optimisation.learning_rate", self.learning_rate, above=0.0)
+        _check_range("optimisation.head_rate", self.head_rate, least=0.0)
+        _check_range("optimisation.momentum", self.momentum, least=0.0, most=0.9999)
+        _check_range("optimisation.weight_decay", self.weight_decay, least=0.0)
+        _check_range("optimisation.averaging", self.averaging, least=0.0, most=0.99999)
+        if self.clip is not None:
+            _check_range("optimisation.clip", self.clip, above=0.0)
+        if not all(0 < drop < 1 for drop in self.drops) or sorted(self.drops) != list(self.drops):
+            raise ValueError(f"optimisation.drops: expected rising fractions between 0 and 1, got {self.drops}")
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """Detection on images that are not trained on, by the project's scorer.
+
+    Attributes:
+        held_back: fraction of every training set's images kept for validation, chosen by the hash of their content.
+        data: further data sets, for validation alone; an image that is also trained on is refused.
+        every: steps between validations; None: at the start and the end only; 0: never.
+        images: at most this many, chosen by hash; None: all.
+        limit: proposals an image.
+    """
+
+    held_back: float = 0.1
+    data: tuple[DataConfig, ...] = ()
+    every: int | None = None
+    images: int | None = 100
+    limit: int = 200
+
+    def __post_init__(self) -> None:
+        _check_range("validation.held_back", self.held_back, least=0.0, most=0.9)
+        check_least("validation.every", self.every, 0)
+        check_least("validation.images", self.images, 1)
+        check_least("validation.limit", self.limit, 1)
+
+
+@dataclass(frozen=True)
+class TrainProposalConfig:
+    """Where the training regions come from.
+
+    Attributes:
+        store: folder of proposals, shared between runs: keyed by image content and setting, filled where it lacks.
+        mode, superpixel_scale, limit: of selective search; limit: boxes an image, best first.
+    """
+
+    store: str = "proposal_store"
+    mode: str = "balanced"
+    superpixel_scale: float = 2.0
+    limit: int | None = 2000
+
+    def __post_init__(self) -> None:
+        check_least("proposals.limit", self.limit, 1)
+        _check_range("proposals.superpixel_scale", self.superpixel_scale, above=0.0)
+
+
+@dataclass(frozen=True)
+class ClassifierTrainingConfig:
+    """A training run of the region classifier.
+
+    Attributes:
+        model: what training starts from, name or file; None: random weights (for generated data and tests).
+        class_space: det (the 200 ILSVRC detection classes) or own (those of the only data set).
+        data: at least one data set.
+        devices: processes of one machine that share the batch; "auto" with `device: cuda` takes every GPU.
+        workers: threads that decode and sample ahead, in each process.
+        checkpoint_every: steps.
+        seed: of everything random.
+        name: of the model that is written; None: the output folder's.
+    """
+
+    data: tuple[DataConfig, ...]
+    model: str | None = "bvlc_googlenet"
+    class_space: str = "det"
+    context: int = 16
+    proposals: TrainProposalConfig = field(default_factory=TrainProposalConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    device: str = "auto"
+    devices: int = 1
+    workers: int = 1
+    checkpoint_every: int = 100
+    seed: int = 0
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise ValueError("data: expected at least one data set, got none")
+        check_choice("class_space", self.class_space, ("det", "own"))
+        if self.class_space == "own" and len({one.kind for one in self.data}) > 1:
+            raise ValueError("class_space: own needs data sets of one kind; use det to mix several")
+        check_least("context", self.context, 0)
+        check_least("devices", self.devices, 1)
+        check_least("workers", self.workers, 1)
+        check_least("checkpoint_every", self.checkpoint_every, 1)
+        check_least("seed", self.seed, 0)
+        if self.sampling.images_per_batch % self.devices:
+            raise ValueError(
+                f"devices: expected a divisor of sampling.images_per_batch "
+                f"({self.sampling.images_per_batch}), got {self.devices}"
+            )
+
+
+def _check_range(
+    name: str, value: float, *, above: float | None = None, least: float | None = None, most: float = math.inf
+) -> None:
+    low = above is None or value > above
+    at_least = least is None or value >= least
+    if not (math.isfinite(value) and low and at_least and value <= most):
+        wanted = f"above {above}" if above is not None else f"from {least}"
+        wanted += f" to {most}" if math.isfinite(most) else " on"
+        raise ValueError(f"{name}: expected a finite number {wanted}, got {value}")

@@ -1,0 +1,1 @@
+"""Fine-tuning: annotated images and proposals in, a model file out."""

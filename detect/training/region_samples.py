@@ -1,0 +1,101 @@
+"""What the sampler hands to the network: chosen regions of an image, and a batch of such images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SampledRegions:
+    """R regions of one image; R may be 0.
+
+    Attributes:
+        boxes: (R, 4) float32 xyxy pixels of the image.
+        targets: (R,) int64 rows of `TrainingSet.allowed`.
+        matched: (R, 4) float32, the object's box that a region overlaps best; its own box where `regress` is False.
+        regress: (R,) bool, whether it takes part in box regression (IoU above the threshold with its object).
+    """
+
+    boxes: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    matched: NDArray[np.float32]
+    regress: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """Photometric distortion of an image; the defaults change nothing.
+
+    Attributes:
+        brightness, contrast, saturation: factors. hue: turn of the colour circle, in [−0.5, 0.5].
+    """
+
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    hue: float = 0.0
+
+
+@dataclass(frozen=True)
+class ImageSample:
+    """One image of a batch with its regions.
+
+    Attributes:
+        index: in the training set.
+        slot: its place in the global batch, 0 … images_per_batch − 1, the same whatever the number of processes.
+        image: uint8 RGB (H, W, 3).
+        flipped: (R,) bool, regions to be mirrored after the warp.
+    """
+
+    index: int
+    slot: int
+    path: Path
+    image: NDArray[np.uint8]
+    regions: SampledRegions
+    flipped: NDArray[np.bool_]
+    distortion: Distortion = field(default_factory=Distortion)
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """This process's share of one step's batch, on the CPU.
+
+    Attributes:
+        step: from 0. epoch: from 0.
+        samples: readable images, in the order of their slots.
+        unreadable: (file, reason) of images that could not be read; they are missing from the batch.
+    """
+
+    step: int
+    epoch: int
+    samples: tuple[ImageSample, ...]
+    unreadable: tuple[tuple[Path, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class RegionBatch:
+    """A `TrainingBatch` on the device: N regions, warped, normalised, flipped.
+
+    Attributes:
+        regions: (N, 3, S, S) float32, channels_last.
+        targets: (N,) int64 rows of `TrainingSet.allowed`.
+        deltas: (N, 4) float32, encoded boxes of the matched objects (`detect.box_coding`), flips taken into account;
+            0 where `regress` is False.
+        regress: (N,) bool.
+        slots: (N,) int64, each region's place in the global batch: image slot · regions_per_image + position. What is
+            random about a region (dropout) depends on it, and so not on the number of processes.
+    """
+
+    regions: Tensor
+    targets: Tensor
+    deltas: Tensor
+    regress: Tensor
+    slots: Tensor
