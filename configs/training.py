@@ -18,7 +18,8 @@ class DataConfig:
 
     Attributes:
         kind: ilsvrc_det (a tree with Annotations/DET), ilsvrc_loc (Annotations/CLS-LOC), voc, coco, generated.
-        path: the tree; of coco, the json file; of generated, "NUMBER" of images to draw.
+        path: the tree; of coco, the json file; of generated, the number of images to draw. Relative paths, also those
+            of `images` and `image_list`, are below the configuration's `data_root`.
         images: folder of the image files, where it is not in its usual place (coco needs it).
         image_list: file of names to keep; None: all.
         split: of an ILSVRC tree: val, train, …; None: val, or else the only one.
@@ -196,14 +197,14 @@ class ValidationConfig:
         data: further data sets, for validation alone; an image that is also trained on is refused.
         every: steps between validations; None: at the start and the end only; 0: never.
         images: at most this many, chosen by hash; None: all.
-        limit: proposals an image.
+        limit: proposals an image; None: all.
     """
 
     held_back: float = 0.1
     data: tuple[DataConfig, ...] = ()
     every: int | None = None
     images: int | None = 100
-    limit: int = 200
+    limit: int | None = 200
 
     def __post_init__(self) -> None:
         _check_range("validation.held_back", self.held_back, least=0.0, most=0.9)
@@ -217,11 +218,12 @@ class TrainProposalConfig:
     """Where the training regions come from.
 
     Attributes:
-        store: folder of proposals, shared between runs: keyed by image content and setting, filled where it lacks.
+        store: folder of proposals that runs may share: keyed by image content and setting, filled where it lacks;
+            None: OUT/proposals.
         mode, superpixel_scale, limit: of selective search; limit: boxes an image, best first.
     """
 
-    store: str = "proposal_store"
+    store: str | None = None
     mode: str = "balanced"
     superpixel_scale: float = 2.0
     limit: int | None = 2000
@@ -239,6 +241,7 @@ class ClassifierTrainingConfig:
         model: what training starts from, name or file; None: random weights (for generated data and tests).
         class_space: det (the 200 ILSVRC detection classes) or own (those of the only data set).
         data: at least one data set.
+        data_root: where relative paths of data sets begin.
         devices: processes of one machine that share the batch; "auto" with `device: cuda` takes every GPU.
         workers: threads that decode and sample ahead, in each process.
         checkpoint_every: steps.
@@ -247,6 +250,7 @@ class ClassifierTrainingConfig:
     """
 
     data: tuple[DataConfig, ...]
+    data_root: str = "."
     model: str | None = "bvlc_googlenet"
     class_space: str = "det"
     context: int = 16

@@ -1,4 +1,4 @@
-"""R-CNN in one class: propose, warp, classify, suppress."""
+"""R-CNN in one class: propose, warp, classify, correct the boxes, suppress."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from detect.box_coding import clip_boxes, decode_boxes
 from detect.detections import Detections
 from detect.model_file import load_model
 from detect.model_info import ModelInfo, ProposalSetting
 from detect.model_zoo import find_model_file
 from detect.region_batches import Batch, plan_batches
-from detect.region_classifier import RegionClassifier
+from detect.region_classifier import ClassifiedRegions, RegionClassifier
 from detect.region_warp import RegionWarper, WarpSettings
 from detect.suppression import suppress
 from proposals import Proposals, selective_search
@@ -81,16 +82,18 @@ class Detector:
         settings: DetectorSettings | None = None,
         proposals: Mapping[str, Any] | None = None,
         seed: int = 0,
+        box_regression: bool = True,
     ) -> Detector:
         """A detector from a model's name (fetched if it is not here) or file.
 
         Args:
+            box_regression: correct the boxes if the model was trained to; False: leave the proposals as they are.
             proposals: fields of `ProposalSetting` to use instead of what the model file says.
         Raises:
             ModelFileError, DownloadError, ValueError: one sentence that says what to do.
         """
         loaded = load_model(find_model_file(str(model)))
-        classifier = RegionClassifier(loaded, device=device, precision=precision)
+        classifier = RegionClassifier(loaded, device=device, precision=precision, box_regression=box_regression)
         setting = dataclasses.replace(loaded.info.proposals, **(proposals or {}))
         return cls(classifier=classifier, proposer=build_proposer(setting, seed=seed), settings=settings)
 
@@ -125,7 +128,8 @@ class Detector:
             for index, (image, boxes) in enumerate(images):
                 started = time.perf_counter()
                 warper = RegionWarper(image, self.info.input, settings=self.warp, device=self.classifier.device)
-                open_images[index] = _OpenImage(warper, boxes, [], time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                open_images[index] = _OpenImage(warper, boxes, (image.shape[0], image.shape[1]), [], seconds)
                 yield index, len(boxes)
 
         for batch in plan_batches(opened(), batch_size or self.batch_size):
@@ -134,23 +138,21 @@ class Detector:
                 yield self._finish(open_images.pop(index))
 
     def _classify_batch(self, batch: Batch, images: dict[int, _OpenImage]) -> None:
-        """Warp and classify the regions of one batch; each image gets the probabilities of its own."""
+        """Warp and classify the regions of one batch; each image gets the answers to its own."""
         if not batch.pieces:
             return
         started = time.perf_counter()
         regions = [images[p.image].warper.regions(images[p.image].boxes[p.start : p.stop]) for p in batch.pieces]
-        probs = self.classifier(regions[0] if len(regions) == 1 else torch.cat(regions))
-        for piece, part in zip(batch.pieces, torch.split(probs, [len(r) for r in regions]), strict=True):
-            images[piece.image].probs.append(part)
-        seconds_a_region = (time.perf_counter() - started) / len(probs)
+        answers = self.classifier.classify(regions[0] if len(regions) == 1 else torch.cat(regions))
+        for piece, part in zip(batch.pieces, _split(answers, [len(r) for r in regions]), strict=True):
+            images[piece.image].answers.append(part)
+        seconds_a_region = (time.perf_counter() - started) / len(answers.probs)
         for piece in batch.pieces:
             images[piece.image].seconds += seconds_a_region * (piece.stop - piece.start)
 
     def _finish(self, image: _OpenImage) -> Classified:
         started = time.perf_counter()
-        device = self.classifier.device
-        boxes = torch.from_numpy(np.ascontiguousarray(image.boxes)).to(device)
-        probs = torch.cat(image.probs) if image.probs else torch.zeros(0, len(self.info.classes), device=device)
+        boxes, probs = self._boxes_and_probs(image)
         settings = self.settings
         detections = suppress(
             boxes,
@@ -160,6 +162,18 @@ class Detector:
             max_detections=settings.max_detections,
         )
         return Classified(detections, image.seconds + time.perf_counter() - started)
+
+    def _boxes_and_probs(self, image: _OpenImage) -> tuple[Tensor, Tensor]:
+        """Boxes (N, 4), or (N, K, 4) of regression per class, and probabilities (N, K) of an image's regions."""
+        device = self.classifier.device
+        boxes = torch.from_numpy(np.ascontiguousarray(image.boxes)).to(device)
+        if not image.answers:
+            return boxes, torch.zeros(0, len(self.info.classes), device=device)
+        probs = torch.cat([answer.probs for answer in image.answers])
+        deltas = [answer.deltas for answer in image.answers if answer.deltas is not None]
+        if not deltas:
+            return boxes, probs
+        return corrected(boxes, probs, torch.cat(deltas), image.size)
 
 
 @dataclass(frozen=True)
@@ -179,8 +193,31 @@ class _OpenImage:
 
     warper: RegionWarper
     boxes: NDArray[np.float32]
-    probs: list[Tensor]
+    size: tuple[int, int]
+    answers: list[ClassifiedRegions]
     seconds: float = 0.0
+
+
+def _split(answers: ClassifiedRegions, sizes: list[int]) -> list[ClassifiedRegions]:
+    probs = torch.split(answers.probs, sizes)
+    if answers.deltas is None:
+        return [ClassifiedRegions(one, None) for one in probs]
+    return [ClassifiedRegions(*both) for both in zip(probs, torch.split(answers.deltas, sizes), strict=True)]
+
+
+def corrected(boxes: Tensor, probs: Tensor, deltas: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Boxes after box regression, clipped to the image (R-CNN, appendix C), and the probabilities.
+
+    Args:
+        boxes: (N, 4) xyxy pixels.
+        probs: (N, K).
+        deltas: (N, 4), or (N, 4 K) of regression per class.
+    Returns:
+        Boxes (N, 4) or (N, K, 4), and probabilities (N, K): −1 where nothing of the box is on the image.
+    """
+    moved = clip_boxes(decode_boxes(boxes, deltas), image_size)
+    nothing = (moved[..., 2:] <= moved[..., :2]).any(dim=-1)
+    return moved, probs.masked_fill(nothing if nothing.ndim == 2 else nothing[:, None], -1.0)
 
 
 def build_proposer(setting: ProposalSetting, *, seed: int = 0) -> Proposer:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from detect.inception import AuxiliaryClassifier, Inception, InceptionWidths
 from detect.local_response_norm import LocalResponseNorm
+from detect.max_pooling import MaxPool3x3
 
 # GoogLeNet, Table 1: #1×1, #3×3 reduce, #3×3, #5×5 reduce, #5×5, pool proj.
 TABLE_1 = {
@@ -21,6 +22,7 @@ TABLE_1 = {
     "5a": InceptionWidths(256, 160, 320, 32, 128, 128),
     "5b": InceptionWidths(384, 192, 384, 48, 128, 128),
 }
+STAGES = ("conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e")  # of `stem_to_4e`, in order
 STEM_CHANNELS = 192
 FEATURES = TABLE_1["5b"].output  # 1024
 
@@ -29,20 +31,23 @@ class GoogLeNet(nn.Module):
     """The network of GoogLeNet's Table 1, split where a detector needs it.
 
     `stem_to_4e` and `tail` are the two halves; `classifier` is the linear layer on the tail's 1024 numbers;
-    `forward` is all three. Images are normalised beforehand (see `InputFormat`). Pools round up
-    (Caffe's ceil mode), LRN is Caffe's. Biases start at 0.2, as in the BVLC replication.
+    `forward` is all three. `stem_to_4e` is nine stages, which training may freeze from the first on. Images are
+    normalised beforehand (see `InputFormat`). Pools round up (Caffe's ceil mode), LRN is Caffe's. Biases start at
+    0.2, as in the BVLC replication.
 
     Args:
         num_classes: outputs of the classifier and of the auxiliary ones.
         auxiliary: build the two auxiliary classifiers, for training.
+        box_outputs: outputs of the box regressor, a linear layer beside the classifier that starts at zero; 0: none.
     """
 
-    def __init__(self, num_classes: int = 1000, *, auxiliary: bool = False) -> None:
+    def __init__(self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
         self.conv2_reduce = nn.Conv2d(64, 64, 1)
         self.conv2 = nn.Conv2d(64, STEM_CHANNELS, 3, padding=1)
         self.norm = LocalResponseNorm()
+        self.pool = MaxPool3x3(stride=2)
         channels = STEM_CHANNELS
         for name, widths in TABLE_1.items():
             self.add_module(f"inception_{name}", Inception(channels, widths))
@@ -52,6 +57,7 @@ class GoogLeNet(nn.Module):
         self.auxiliary_4a = AuxiliaryClassifier(TABLE_1["4a"].output, num_classes) if auxiliary else None
         self.auxiliary_4d = AuxiliaryClassifier(TABLE_1["4d"].output, num_classes) if auxiliary else None
         self.apply(_initialise)
+        self.box_regressor = zero_linear(FEATURES, box_outputs) if box_outputs else None
 
     def inception(self, name: str) -> Inception:
         """The module called `name` in Table 1, "3a" … "5b"."""
@@ -59,24 +65,37 @@ class GoogLeNet(nn.Module):
         assert isinstance(module, Inception)
         return module
 
+    def stage(self, name: str, features: Tensor) -> Tensor:
+        """What the stage of `STAGES` called `name` makes of the one before it; of "conv1", of normalised images."""
+        if name == "conv1":
+            normed: Tensor = self.norm(self.pool(F.relu(self.conv1(features), inplace=True)))
+            return normed
+        if name == "conv2":
+            reduced = F.relu(self.conv2_reduce(features), inplace=True)
+            pooled: Tensor = self.pool(self.norm(F.relu(self.conv2(reduced), inplace=True)))
+            return pooled
+        return self._modules_in_turn(self.pool(features) if name == "4a" else features, name)
+
+    def stage_modules(self, name: str) -> tuple[nn.Module, ...]:
+        """The modules with weights of a stage."""
+        if name == "conv1":
+            return (self.conv1,)
+        return (self.conv2_reduce, self.conv2) if name == "conv2" else (self.inception(name),)
+
     def stem_to_3b(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) normalised images → (N, 480, h, w), h = ⌊(H + 1) / 8⌋ and w alike."""
-        x = _pool(F.relu(self.conv1(images), inplace=True))
-        x = self.norm(x)
-        x = F.relu(self.conv2_reduce(x), inplace=True)
-        x = self.norm(F.relu(self.conv2(x), inplace=True))
-        return self._modules_in_turn(_pool(x), "3a", "3b")
+        return self._stages_in_turn(images, STAGES[:4])
 
     def stem_to_4e(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) normalised images → (N, 832, h, w), h = ⌊(H + 1) / 16⌋ and w alike."""
-        return self._modules_in_turn(_pool(self.stem_to_3b(images)), "4a", "4b", "4c", "4d", "4e")
+        return self._stages_in_turn(images, STAGES)
 
     def tail(self, features: Tensor) -> Tensor:
         """(N, 832, 14, 14) from `stem_to_4e` (any from 2 × 2 on) → float32 (N, 1024).
 
         pool4, 5a, 5b, average pool; the average and what follows are float32 also in a bfloat16 network.
         """
-        return self._modules_in_turn(_pool(features), "5a", "5b").mean(dim=(2, 3), dtype=torch.float32)
+        return self._modules_in_turn(self.pool(features), "5a", "5b").mean(dim=(2, 3), dtype=torch.float32)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, 224, 224) normalised images → logits (N, num_classes)."""
@@ -91,21 +110,21 @@ class GoogLeNet(nn.Module):
         """
         if self.auxiliary_4a is None or self.auxiliary_4d is None:
             raise RuntimeError("auxiliary classifiers: expected GoogLeNet(auxiliary=True), got one without them")
-        map_4a = self._modules_in_turn(_pool(self.stem_to_3b(images)), "4a")
-        map_4d = self._modules_in_turn(map_4a, "4b", "4c", "4d")
-        features = self.tail(self._modules_in_turn(map_4d, "4e"))
+        map_4a = self._stages_in_turn(images, STAGES[:5])
+        map_4d = self._stages_in_turn(map_4a, STAGES[5:8])
+        features = self.tail(self.stage("4e", map_4d))
         logits = self.classifier(self.dropout(features))
         return logits, self.auxiliary_4a(map_4a), self.auxiliary_4d(map_4d)
+
+    def _stages_in_turn(self, features: Tensor, names: tuple[str, ...]) -> Tensor:
+        for name in names:
+            features = self.stage(name, features)
+        return features
 
     def _modules_in_turn(self, features: Tensor, *names: str) -> Tensor:
         for name in names:
             features = self.inception(name)(features)
         return features
-
-
-def _pool(features: Tensor) -> Tensor:
-    """GoogLeNet's 3×3 max pooling with stride 2, sizes rounded up as in Caffe."""
-    return F.max_pool2d(features, 3, stride=2, ceil_mode=True)
 
 
 def _initialise(module: nn.Module) -> None:
@@ -116,3 +135,11 @@ def _initialise(module: nn.Module) -> None:
         nn.init.constant_(module.bias, 0.2)
     if isinstance(module, GoogLeNet | AuxiliaryClassifier):  # visited after its children
         nn.init.zeros_(module.classifier.bias)
+
+
+def zero_linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer that answers 0 until it is trained; no random numbers are drawn for it."""
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer

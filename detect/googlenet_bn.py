@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet as TorchvisionGoogLeNet
 
+from detect.googlenet import FEATURES, STAGES, TABLE_1, zero_linear
+from detect.inception import AuxiliaryClassifier
+
 
 class GoogLeNetBN(nn.Module):
     """The network behind torchvision's `GoogLeNet_Weights.IMAGENET1K_V1`.
@@ -14,15 +17,31 @@ class GoogLeNetBN(nn.Module):
     normalised with ImageNet's mean and deviation and converts them to pixel / 127.5 − 1 itself. Here the network is
     always built without that step and fed pixel / 127.5 − 1 (`TORCHVISION_INPUT`), which is the same function.
 
+    Batch normalisation always uses the stored statistics, in training too: those of a few regions of a few images
+    are poor, and would make a region's result depend on its batch.
+
     Args:
-        num_classes: outputs of the classifier.
+        num_classes: outputs of the classifier and of the auxiliary ones.
+        auxiliary: build the two auxiliary classifiers of `GoogLeNet`, for training.
+        box_outputs: outputs of the box regressor, which starts at zero; 0: none.
     """
 
-    def __init__(self, num_classes: int = 1000) -> None:
+    def __init__(self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0) -> None:
         super().__init__()
         self.network = TorchvisionGoogLeNet(
             num_classes=num_classes, aux_logits=False, transform_input=False, init_weights=False, dropout=0.4
         )
+        self.auxiliary_4a = AuxiliaryClassifier(TABLE_1["4a"].output, num_classes) if auxiliary else None
+        self.auxiliary_4d = AuxiliaryClassifier(TABLE_1["4d"].output, num_classes) if auxiliary else None
+        self.box_regressor = zero_linear(FEATURES, box_outputs) if box_outputs else None
+
+    def train(self, mode: bool = True) -> GoogLeNetBN:
+        """As of any module, but the statistics of batch normalisation stay."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
 
     @property
     def classifier(self) -> nn.Linear:
@@ -31,15 +50,27 @@ class GoogLeNetBN(nn.Module):
         assert isinstance(layer, nn.Linear)
         return layer
 
+    def stage(self, name: str, features: Tensor) -> Tensor:
+        """What the stage of `STAGES` called `name` makes of the one before it; of "conv1", of normalised images."""
+        net = self.network
+        before = {"3a": net.maxpool2, "4a": net.maxpool3}.get(name)
+        x = features if before is None else before(features)
+        for module in self.stage_modules(name):
+            x = module(x)
+        return net.maxpool1(x) if name == "conv1" else x
+
+    def stage_modules(self, name: str) -> tuple[nn.Module, ...]:
+        """The modules with weights of a stage."""
+        net = self.network
+        if name == "conv1":
+            return (net.conv1,)
+        return (net.conv2, net.conv3) if name == "conv2" else (net.get_submodule(f"inception{name}"),)
+
     def stem_to_4e(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) normalised images → (N, 832, h, w), h = ⌊(H + 1) / 16⌋ and w alike."""
-        net = self.network
-        x = net.maxpool1(net.conv1(images))
-        x = net.maxpool2(net.conv3(net.conv2(x)))
-        x = net.maxpool3(net.inception3b(net.inception3a(x)))
-        for module in (net.inception4a, net.inception4b, net.inception4c, net.inception4d, net.inception4e):
-            x = module(x)
-        features: Tensor = x
+        features = images
+        for name in STAGES:
+            features = self.stage(name, features)
         return features
 
     def tail(self, features: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from detect.max_pooling import MaxPool3x3
+
 
 @dataclass(frozen=True)
 class InceptionWidths:
@@ -40,16 +42,16 @@ class Inception(nn.Module):
         self.conv3x3 = nn.Conv2d(widths.reduce3x3, widths.conv3x3, 3, padding=1)
         self.reduce5x5 = nn.Conv2d(in_channels, widths.reduce5x5, 1)
         self.conv5x5 = nn.Conv2d(widths.reduce5x5, widths.conv5x5, 5, padding=2)
+        self.pool = MaxPool3x3(stride=1)
         self.pool_proj = nn.Conv2d(in_channels, widths.pool_proj, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) → (N, widths.output, H, W)."""
-        pooled = F.max_pool2d(features, 3, stride=1, padding=1)
         branches = [
             self.conv1x1(features),
             self.conv3x3(F.relu(self.reduce3x3(features), inplace=True)),
             self.conv5x5(F.relu(self.reduce5x5(features), inplace=True)),
-            self.pool_proj(pooled),
+            self.pool_proj(self.pool(features)),
         ]
         return F.relu(torch.cat(branches, dim=1), inplace=True)
 
@@ -68,9 +70,12 @@ class AuxiliaryClassifier(nn.Module):
         self.dropout = nn.Dropout(0.7)
         self.classifier = nn.Linear(1024, num_classes)
 
+    def hidden(self, features: Tensor) -> Tensor:
+        """(N, C, 14, 14) → (N, 1024), what dropout and the linear layer see."""
+        pooled = F.avg_pool2d(features, 5, stride=3)
+        return F.relu(self.fc(F.relu(self.conv(pooled)).flatten(1)))
+
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, 14, 14) → logits (N, num_classes)."""
-        pooled = F.avg_pool2d(features, 5, stride=3)
-        hidden = F.relu(self.fc(F.relu(self.conv(pooled)).flatten(1)))
-        logits: Tensor = self.classifier(self.dropout(hidden))
+        logits: Tensor = self.classifier(self.dropout(self.hidden(features)))
         return logits

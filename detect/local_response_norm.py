@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -30,24 +33,84 @@ def local_response_norm(
         raise ValueError(f"features: expected (N, C, H, W), got {tuple(features.shape)}")
     if size % 2 == 0 or size < 1:
         raise ValueError(f"size: expected an odd number of channels, got {size}")
-    if features.device.type != "cpu" or torch.is_grad_enabled() or len(features) < 2:
-        return _normalise(features, size, alpha, beta, k)
-    # One image at a time, the five temporaries stay in the cache and are not paged in anew by the allocator.
+    if torch.is_grad_enabled() and features.requires_grad:
+        output: Tensor = _Differentiable.apply(features, size, alpha, beta, k)
+        return output
+    return _by_image(lambda x: _normalise(x, size, alpha, beta, k), features)
+
+
+class _Differentiable(torch.autograd.Function):
+    """The same with its derivative written out: autograd's own, through the shifted slices, takes ten times as long.
+
+    With b = k + alpha / size · window sum of x², y = x · b ** -beta, and g the gradient of y, that of x is
+    g · b ** -beta − 2 · alpha · beta / size · x · window sum of (g · x · b ** (-beta − 1)). Only x is kept.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, features: Tensor, size: int, alpha: float, beta: float, k: float
+    ) -> Tensor:
+        ctx.save_for_backward(features)
+        ctx.constants = size, alpha, beta, k  # type: ignore[attr-defined]
+        return _by_image(lambda x: _normalise(x, size, alpha, beta, k), features)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (features,) = ctx.saved_tensors
+        changes = _by_image(lambda x, g: _gradient(x, g, *ctx.constants), features, gradient)
+        return changes, None, None, None, None
+
+
+def _by_image(operation: Callable[..., Tensor], features: Tensor, *others: Tensor) -> Tensor:
+    """`operation(features, *others)`; on a CPU one image at a time.
+
+    The temporaries then stay in the cache and are not paged in anew by the allocator.
+    """
+    if features.device.type != "cpu" or len(features) < 2:
+        return operation(features, *others)
     output = torch.empty_like(features)
     for index in range(len(features)):
-        output[index : index + 1] = _normalise(features[index : index + 1], size, alpha, beta, k)
+        output[index : index + 1] = operation(*(one[index : index + 1] for one in (features, *others)))
     return output
 
 
 def _normalise(features: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
-    squares = features.to(torch.promote_types(features.dtype, torch.float32)).square()
-    base = squares.clone(memory_format=torch.preserve_format)
+    values = _in_float32(features)
+    base = _base(values, size, alpha, k)
+    return _power(base, beta).mul_(values).to(features.dtype)
+
+
+def _gradient(features: Tensor, gradient: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    values = _in_float32(features)
+    base = _base(values, size, alpha, k)
+    direct = _power(base, beta).mul_(_in_float32(gradient))
+    through_base = (direct * values).div_(base)
+    factor = -2 * alpha * beta / size
+    changes = torch.addcmul(direct, values, through_base, value=factor)
     for shift in range(1, size // 2 + 1):
-        base[:, shift:] += squares[:, :-shift]
-        base[:, :-shift] += squares[:, shift:]
-    base = base.mul(alpha / size).add_(k)
-    scale = (base.sqrt() * base).rsqrt_() if beta == 0.75 else base.pow(-beta)
-    return (features * scale).to(features.dtype)
+        changes[:, shift:].addcmul_(values[:, shift:], through_base[:, :-shift], value=factor)
+        changes[:, :-shift].addcmul_(values[:, :-shift], through_base[:, shift:], value=factor)
+    return changes.to(features.dtype)
+
+
+def _base(values: Tensor, size: int, alpha: float, k: float) -> Tensor:
+    """k + alpha / size · sum of squares over the window: as few passes over the memory as torch has operations for."""
+    base = torch.addcmul(values.new_full((), k), values, values, value=alpha / size)
+    for shift in range(1, size // 2 + 1):
+        lower, upper = values[:, :-shift], values[:, shift:]
+        base[:, shift:].addcmul_(lower, lower, value=alpha / size)
+        base[:, :-shift].addcmul_(upper, upper, value=alpha / size)
+    return base
+
+
+def _in_float32(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _power(base: Tensor, beta: float) -> Tensor:
+    """New tensor base ** -beta."""
+    return base.sqrt().mul_(base).rsqrt_() if beta == 0.75 else base.pow(-beta)
 
 
 class LocalResponseNorm(nn.Module):

@@ -44,9 +44,10 @@ class Model:
     sha256: str
 
 
-def build_network(info: ModelInfo) -> Network:
-    """An untrained network of the described architecture, without auxiliary classifiers."""
-    return GoogLeNet(info.num_outputs) if info.architecture == "googlenet" else GoogLeNetBN(info.num_outputs)
+def build_network(info: ModelInfo, *, auxiliary: bool = False) -> Network:
+    """An untrained network as described, with auxiliary classifiers if asked for."""
+    kind = GoogLeNet if info.architecture == "googlenet" else GoogLeNetBN
+    return kind(info.num_outputs, auxiliary=auxiliary, box_outputs=info.box_outputs)
 
 
 def load_model(path: Path) -> Model:

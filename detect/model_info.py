@@ -14,7 +14,8 @@ from proposals.diversity import MODES
 
 FORMAT_VERSION = 1
 ARCHITECTURES = ("googlenet", "googlenet_bn")
-HEADS = ("zero_shot",)
+HEADS = ("zero_shot", "marginal", "softmax")
+BOX_REGRESSION = ("none", "agnostic", "per_class")
 REGIONS = ("warp", "shared")
 
 
@@ -57,11 +58,13 @@ class ModelInfo:
         num_outputs: outputs of the network's classifier.
         input: channel order, mean and scale.
         classes: the K classes it detects, in label order.
-        head: how outputs become the probabilities of these classes: "zero_shot".
+        head: how outputs become the probabilities of these classes, each the sum of the softmax over its members:
+            "zero_shot" (a classification network's outputs), "marginal" (those, trained, and background as the last
+            one) or "softmax" (an output a class, and background as the last one).
         background_logit: one more output of the zero-shot head, the same for every region; None: none.
         regions: the ways of reading regions that it was trained for, best first.
         context: pixels of context around a region, of 224.
-        box_regression: "none".
+        box_regression: "none", "agnostic" (a box a region) or "per_class" (a box a region and class).
     """
 
     name: str
@@ -80,7 +83,7 @@ class ModelInfo:
     def __post_init__(self) -> None:
         _check_choice("architecture", self.architecture, ARCHITECTURES)
         _check_choice("head", self.head, HEADS)
-        _check_choice("box_regression", self.box_regression, ("none",))
+        _check_choice("box_regression", self.box_regression, BOX_REGRESSION)
         if not self.classes:
             raise ValueError("classes: expected at least one, got none")
         if not self.regions:
@@ -96,6 +99,28 @@ class ModelInfo:
         outside = [m for c in self.classes for m in c.members if not 0 <= m < self.num_outputs]
         if outside:
             raise ValueError(f"classes: expected members below {self.num_outputs}, got {outside[0]}")
+        if self.head != "zero_shot":
+            self._check_trained_head()
+
+    @property
+    def box_outputs(self) -> int:
+        """Outputs of the box regressor; 0: there is none."""
+        return {"none": 0, "agnostic": 4, "per_class": 4 * len(self.classes)}[self.box_regression]
+
+    def _check_trained_head(self) -> None:
+        if self.background_logit is not None:
+            raise ValueError(
+                f"background_logit: expected null with a {self.head} head, which learns its own background, "
+                f"got {self.background_logit}"
+            )
+        if any(self.num_outputs - 1 in one.members for one in self.classes):
+            raise ValueError(f"classes: expected the last output of a {self.head} head, background, to be no member")
+        alone = all(one.members == (label,) for label, one in enumerate(self.classes))
+        if self.head == "softmax" and not (alone and self.num_outputs == len(self.classes) + 1):
+            raise ValueError(
+                f"classes: expected of a softmax head that class k has output k and background the last of "
+                f"{len(self.classes) + 1}, got {self.num_outputs} outputs or other members"
+            )
 
     def to_json(self) -> str:
         """One line of JSON, for the file's header."""

@@ -1,8 +1,9 @@
-"""Regions in, class probabilities out: the network in its inference form, with the head."""
+"""Regions in, class probabilities and box changes out: the network in its inference form, with the head."""
 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,19 +13,35 @@ from detect.model_file import Model
 from detect.zero_shot_head import ZeroShotHead
 
 
+@dataclass(frozen=True)
+class ClassifiedRegions:
+    """What a network says of N regions, float32 on its device.
+
+    Attributes:
+        probs: (N, K).
+        deltas: (N, 4) or (N, 4 K), see `detect.box_coding`; None without box regression.
+    """
+
+    probs: Tensor
+    deltas: Tensor | None
+
+
 class RegionClassifier:
     """A model's network and head on a device.
 
     Weights are converted to the chosen precision once (autocast would convert them at every call) and to
-    channels_last; the classifier stays float32.
+    channels_last; the classifier and the box regressor stay float32.
 
     Args:
         model: as loaded; it is copied, not changed.
         device: "auto", "cpu", "cuda", "cuda:1".
         precision: "auto", "fp32" or "bf16".
+        box_regression: use the model's box regressor, if it has one.
     """
 
-    def __init__(self, model: Model, *, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self, model: Model, *, device: str = "auto", precision: str = "auto", box_regression: bool = True
+    ) -> None:
         self.info = model.info
         self.sha256 = model.sha256
         self.device = resolve_device(device)
@@ -32,6 +49,7 @@ class RegionClassifier:
         network = copy.deepcopy(model.network).eval().requires_grad_(False)
         network = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
         network.classifier.float()
+        self._box_regressor = network.box_regressor.float() if box_regression and network.box_regressor else None
         for module in network.modules():  # as autocast does: statistics of large activations need float32
             if isinstance(module, nn.BatchNorm2d):
                 module.float()
@@ -39,17 +57,30 @@ class RegionClassifier:
         head = ZeroShotHead(self.info.classes, self.info.num_outputs, background_logit=self.info.background_logit)
         self.head = head.to(self.device)
 
-    @torch.inference_mode()
+    @property
+    def regresses_boxes(self) -> bool:
+        """Whether `classify` gives deltas."""
+        return self._box_regressor is not None
+
     def __call__(self, regions: Tensor) -> Tensor:
         """(N, 3, S, S) normalised regions, any float type → float32 probabilities (N, K) on the device."""
-        probs: Tensor = self.head(self.logits(regions))
-        return probs
+        return self.classify(regions).probs
+
+    @torch.inference_mode()
+    def classify(self, regions: Tensor) -> ClassifiedRegions:
+        """(N, 3, S, S) normalised regions, any float type → probabilities and, with box regression, deltas."""
+        features = self._features(regions)
+        deltas = None if self._box_regressor is None else self._box_regressor(features)
+        return ClassifiedRegions(self.head(self.network.classifier(features)), deltas)
 
     @torch.inference_mode()
     def logits(self, regions: Tensor) -> Tensor:
         """(N, 3, S, S) normalised regions → the network's float32 outputs (N, num_outputs) before the head."""
+        logits: Tensor = self.network.classifier(self._features(regions))
+        return logits
+
+    def _features(self, regions: Tensor) -> Tensor:
         images = regions.to(self.device, self.dtype, memory_format=torch.channels_last)
         # cuDNN would otherwise round float32 to TF32, and may choose kernels whose sums have no fixed order.
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            logits: Tensor = self.network(images)
-        return logits
+            return self.network.tail(self.network.stem_to_4e(images))

@@ -69,25 +69,28 @@ class RegionWarper:
     """One image on the device, ready to be cut into regions.
 
     Args:
-        image: uint8 RGB (H, W, 3), as decoded.
+        image: uint8 RGB (H, W, 3), as decoded; or, where something was done to it on the device before, a tensor
+            (3, H, W) of RGB, 0 … 255, of any type, which is not changed.
         input_format: channel order, mean and scale of the network.
-        device: where the regions are made and stay.
+        device: where the regions are made and stay; a tensor is copied there if it is elsewhere.
     """
 
     def __init__(
         self,
-        image: NDArray[np.uint8],
+        image: NDArray[np.uint8] | Tensor,
         input_format: InputFormat,
         *,
         settings: WarpSettings | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.settings = settings or WarpSettings()
-        pixels = torch.tensor(image).to(device)  # a copy: decoded arrays may be read-only
+        # torch.tensor makes a copy: decoded arrays may be read-only
+        planes = image if isinstance(image, Tensor) else torch.tensor(image).permute(2, 0, 1)
+        pixels = planes.to(device)
         self._device = pixels.device
         # One layout for the life of the image: each cutter then reads it without a copy a batch.
         layout = torch.channels_last if self._device.type == "cpu" else torch.contiguous_format
-        self._levels = [input_format.normalise(pixels.permute(2, 0, 1)[None]).contiguous(memory_format=layout)]
+        self._levels = [input_format.normalise(pixels[None]).contiguous(memory_format=layout)]
 
     def regions(self, boxes: NDArray[np.float32]) -> Tensor:
         """Cut regions, in the order of the boxes.

@@ -61,7 +61,7 @@ class RunFolder:
         self._replaces = False  # whether `start` deletes the run that is there
         self._settings = json.loads(json.dumps(settings))
         self._file: io.FileIO | None = None
-        self._lock = _make_and_lock(folder)
+        self._lock = make_and_lock(folder)
         try:
             self._prepare(mode)
         except BaseException:
@@ -237,7 +237,7 @@ class RunFolder:
             )
 
 
-def _make_and_lock(folder: Path) -> int | None:
+def make_and_lock(folder: Path) -> int | None:
     """A file descriptor that holds the lock for as long as it is open; None where there are no locks."""
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"--out {folder}: expected a folder, got a file")

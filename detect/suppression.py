@@ -18,7 +18,7 @@ def suppress(
     by more than `nms_iou`. Ties: the lower row, then the lower label first.
 
     Args:
-        boxes: (N, 4) xyxy pixels; N may be 0.
+        boxes: (N, 4) xyxy pixels, or (N, K, 4) where a region has a box of its own for each class; N may be 0.
         probs: (N, K) on the same device.
         min_score: detections below it are dropped.
         max_detections: kept of an image; 0 keeps none.
@@ -27,7 +27,9 @@ def suppress(
     Raises:
         ValueError: if the shapes do not fit, a threshold is outside [0, 1] or max_detections is negative.
     """
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or probs.ndim != 2 or len(probs) != len(boxes):
+    of_classes = boxes.ndim == 3 and boxes.shape[:2] == probs.shape
+    of_regions = boxes.ndim == 2 and probs.ndim == 2 and len(probs) == len(boxes)
+    if not (of_classes or of_regions) or boxes.shape[-1] != 4:
         raise ValueError(f"suppress: expected (N, 4) and (N, K), got {tuple(boxes.shape)} and {tuple(probs.shape)}")
     if not (0 <= nms_iou <= 1 and 0 <= min_score <= 1):
         raise ValueError(f"suppress: expected thresholds in [0, 1], got nms_iou {nms_iou}, min_score {min_score}")
@@ -35,7 +37,8 @@ def suppress(
         raise ValueError(f"suppress: expected max_detections of at least 0, got {max_detections}")
     rows, labels = torch.nonzero(probs >= min_score, as_tuple=True)
     # The few that pass leave the device here: up to 200 tiny suppressions there would each wait for the host.
-    scores, candidates, labels = probs[rows, labels].float().cpu(), boxes[rows].float().cpu(), labels.cpu()
+    candidates = (boxes[rows, labels] if of_classes else boxes[rows]).float().cpu()
+    scores, labels = probs[rows, labels].float().cpu(), labels.cpu()
     order = torch.argsort(scores, descending=True, stable=True)
     scores, candidates, labels = scores[order], candidates[order], labels[order]
     kept = _nms_per_class(candidates, labels, nms_iou)[:max_detections]

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tools import detect, evaluate, models, propose
+from tools import detect, evaluate, models, propose, train
 from tools.exit_status import ERROR, USAGE, UsageError
 from tools.messages import complain, flush
 from tools.parser import Parser, make_parser
@@ -17,19 +17,21 @@ DESCRIPTION = """R-CNN-style object detection after GoogLeNet's winning ILSVRC 2
   googlenet-rcnn propose PHOTOS --out OUT     boxes where an object might be, for each photo
   googlenet-rcnn evaluate detections          mAP by the rules of ILSVRC, VOC or COCO, and why
   googlenet-rcnn evaluate proposals           how many objects such boxes cover, given ground truth
+  googlenet-rcnn train classifier             a detector from annotated photos
   googlenet-rcnn models list                  the networks that detect can use
 
 `googlenet-rcnn VERB --help` explains each verb."""
+
+
+VERBS = {"detect": detect, "propose": propose, "train": train, "evaluate": evaluate, "models": models}
 
 
 def build_parser() -> Parser:
     """The parser of all verbs."""
     parser = make_parser(DESCRIPTION, prog="googlenet-rcnn", version=_version())
     verbs = parser.add_subcommands(dest="verb", metavar="VERB")
-    detect.add_to(verbs)
-    propose.add_to(verbs)
-    evaluate.add_to(verbs)
-    models.add_to(verbs)
+    for verb in VERBS.values():
+        verb.add_to(verbs)
     return parser
 
 
@@ -66,8 +68,9 @@ def _run(arguments: list[str]) -> int:
         parser.print_help(sys.stderr)
         return USAGE
     options = parser.parse_args(arguments)
-    run = {"detect": detect.run, "propose": propose.run, "evaluate": evaluate.run, "models": models.run}[options.verb]
-    return run(options[options.verb])
+    verb: str = options.verb
+    status: int = VERBS[verb].run(options[verb])
+    return status
 
 
 def _sentence(error: Exception) -> str:

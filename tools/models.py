@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import ActionSubCommands, ArgumentParser, Namespace
 
 from tools.exit_status import ERROR, OK, UsageError
 from tools.messages import complain, tell
 from tools.parser import make_parser
+
+if TYPE_CHECKING:
+    from detect.model_info import ModelInfo
 
 
 def add_to(parent: ActionSubCommands) -> None:
@@ -70,7 +74,7 @@ def _info(options: Namespace) -> None:
         "parameters": f"{sum(p.numel() for p in model.network.parameters()):,}",
         "input": f"{info.input.order.upper()}, minus {info.input.mean}, times {info.input.scale}",
         "classes": f"{len(info.classes)}: {', '.join(c.name for c in info.classes[:4])}, ...",
-        "head": f"{info.head}, background logit {info.background_logit}",
+        "head": f"{info.head}, {_background(info)}",
         "regions": ", ".join(info.regions) + f", {info.context} px of context",
         "box regression": info.box_regression,
         "proposals": f"{proposals.method}, {proposals.mode}, superpixels x {proposals.superpixel_scale:g}",
@@ -80,6 +84,12 @@ def _info(options: Namespace) -> None:
     }
     for name, value in rows.items():
         tell(f"{name:15} {value}")
+
+
+def _background(info: ModelInfo) -> str:
+    if info.head == "zero_shot":
+        return f"background logit {info.background_logit}"
+    return f"background the last of {info.num_outputs} outputs"
 
 
 def _fetch(options: Namespace) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from detector_contract import check_detector
 from fake_detector import FakeDetector, whole_and_quarter
 from numpy.typing import NDArray
@@ -13,10 +17,11 @@ from odd_images import quadrants
 from random_model import save_random_model
 
 from detect import Detections, Detector
+from detect.class_tables import DetectionClass
 from detect.detector import DetectorSettings, build_proposer
-from detect.model_file import ModelFileError, load_model
+from detect.model_file import ModelFileError, build_network, bvlc_info, load_model, save_model
 from detect.model_info import ProposalSetting
-from detect.region_classifier import RegionClassifier
+from detect.region_classifier import ClassifiedRegions, RegionClassifier
 from proposals import selective_search
 
 IMAGES = [quadrants(), np.zeros((1, 1, 3), np.uint8), quadrants(7, 90)]
@@ -67,6 +72,85 @@ def test_images_are_read_only_as_far_as_a_batch_needs(classifier: RegionClassifi
     results = detector(classifier, batch_size=4).detect(images())  # type: ignore[arg-type]
     next(results)
     assert read == [0, 1]
+
+
+class _Regressing:
+    """Four classes, every region class 0 at .9 and class 3 at .5, and each region's box moved as told."""
+
+    def __init__(self, deltas: list[float] | None) -> None:
+        self.device = torch.device("cpu")
+        classes = tuple(DetectionClass("", name, (label,)) for label, name in enumerate("abcd"))
+        self.info = dataclasses.replace(bvlc_info(), classes=classes)
+        self.deltas = deltas
+
+    def classify(self, regions: torch.Tensor) -> ClassifiedRegions:
+        n = len(regions)
+        probs = torch.tensor([[0.9, 0.0, 0.0, 0.5]]).expand(n, 4)
+        return ClassifiedRegions(probs, None if self.deltas is None else torch.tensor([self.deltas]).expand(n, -1))
+
+
+def regressed(deltas: list[float] | None, *boxes: list[float]) -> Detections:
+    """What becomes of the boxes in an image 20 wide and 10 high."""
+    fake: Any = _Regressing(deltas)
+    chosen = DetectorSettings(min_score=0.1, batch_size=2)
+    found = Detector(classifier=fake, proposer=whole_and_quarter, settings=chosen)
+    image = np.zeros((10, 20, 3), np.uint8)
+    (classified,) = found.detect([(image, np.array(boxes, np.float32).reshape(-1, 4))])
+    return classified.detections
+
+
+def test_a_box_a_region_by_hand() -> None:
+    # Half its width to the right: (.5 / .1, 0, 0, 0). The second leaves the image on the right, the third is clipped.
+    found = regressed([5.0, 0, 0, 0], [0, 0, 4, 4], [18, 0, 20, 4], [10, 0, 18, 10])
+    assert sorted(map(tuple, found.boxes[found.labels == 0].tolist())) == [
+        (2, 0, 6, 4),
+        (14, 0, 20, 10),
+        (19, 0, 20, 4),
+    ]
+    assert found.labels.tolist() == [0, 0, 0, 3, 3, 3]
+    gone = regressed([10.0, 0, 0, 0], [0, 0, 4, 4], [16, 0, 20, 4])
+    assert gone.boxes.tolist() == [[4, 0, 8, 4]] * 2, "nothing of the second is left on the image"
+
+
+def test_a_box_a_region_and_class_by_hand() -> None:
+    half = -math.log(2) / 0.2
+    deltas = [5.0, 0, 0, 0, *[0.0] * 8, 0, 0, half, half]
+    found = regressed(deltas, [0, 0, 4, 4])
+    np.testing.assert_allclose(found.boxes, [[2, 0, 6, 4], [1, 1, 3, 3]], atol=1e-5)
+    assert found.labels.tolist() == [0, 3]
+
+
+def test_boxes_are_corrected_before_suppression() -> None:
+    # Apart as proposals; four times as wide they overlap by 40 / 56 of a box and the second goes.
+    apart = [[8.0, 0, 9, 10], [10, 0, 11, 10]]
+    assert len(regressed(None, *apart)) == 4
+    assert len(regressed([0.0, 0, math.log(8) / 0.2, 0], *apart)) == 2
+
+
+def test_no_proposals_with_regression() -> None:
+    assert len(regressed([0.0] * 4)) == 0
+
+
+@pytest.mark.parametrize("box_regression", ["agnostic", "per_class"])
+def test_a_model_that_regresses_keeps_the_contract(tmp_path: Path, box_regression: str) -> None:
+    info = dataclasses.replace(bvlc_info(), box_regression=box_regression)
+    torch.manual_seed(0)
+    network = build_network(info)
+    assert network.box_regressor is not None
+    torch.nn.init.normal_(network.box_regressor.bias)
+    save_model(tmp_path / "x.safetensors", info, network.state_dict())
+    settings = DetectorSettings(min_score=1e-5)
+    moved = Detector.load(tmp_path / "x.safetensors", device="cpu", precision="fp32", settings=settings)
+    fixed = Detector.load(
+        tmp_path / "x.safetensors", device="cpu", precision="fp32", settings=settings, box_regression=False
+    )
+    for one in (moved, fixed):
+        one.proposer = whole_and_quarter
+    check_detector(moved, IMAGES)
+    check_detector(fixed, IMAGES)
+    given = whole_and_quarter(IMAGES[0]).boxes.tolist()
+    assert all(box in given for box in fixed(IMAGES[0]).boxes.tolist())
+    assert not all(box in given for box in moved(IMAGES[0]).boxes.tolist())
 
 
 def test_settings_thin_out_the_detections(classifier: RegionClassifier) -> None:

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from detect.googlenet import STEM_CHANNELS, TABLE_1, GoogLeNet
+from detect.googlenet import STAGES, STEM_CHANNELS, TABLE_1, GoogLeNet
 from detect.inception import Inception
 from detect.local_response_norm import LocalResponseNorm
+from detect.max_pooling import MaxPool3x3
 from detect.model_file import load_model
 
 PARAMETERS = 6_998_552  # of bvlc_googlenet without its auxiliary classifiers
@@ -75,7 +76,7 @@ def test_number_of_parameters() -> None:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, LocalResponseNorm) or super().is_leaf_module(module, name)
+        return isinstance(module, LocalResponseNorm | MaxPool3x3) or super().is_leaf_module(module, name)
 
 
 def test_22_layers_deep_58_layers_in_all(network: GoogLeNet) -> None:
@@ -248,6 +249,34 @@ def test_the_tail_takes_maps_from_2_by_2_on(network: GoogLeNet) -> None:
         assert network.tail(torch.ones(1, 832, 2, 2)).shape == (1, 1024)
         with pytest.raises(RuntimeError, match="too small"):
             network.tail(torch.ones(1, 832, 1, 1))
+
+
+def test_stages_in_turn_are_the_stem(network: GoogLeNet) -> None:
+    images = random(1, 3, 64, 64)
+    with torch.inference_mode():
+        features, shapes = images, []
+        for name in STAGES:
+            features = network.stage(name, features)
+            shapes.append(tuple(features.shape[1:]))
+        assert torch.equal(features, network.stem_to_4e(images))
+    assert shapes[:5] == [(64, 16, 16), (192, 8, 8), (256, 8, 8), (480, 8, 8), (512, 4, 4)]
+    of_stages = {id(p) for name in STAGES for m in network.stage_modules(name) for p in m.parameters()}
+    others = {name.split(".")[0] for name, p in network.named_parameters() if id(p) not in of_stages}
+    assert others == {"inception_5a", "inception_5b", "classifier"}
+
+
+def test_the_box_regressor_starts_at_zero() -> None:
+    networks = []
+    for outputs in (0, 8):
+        torch.manual_seed(0)
+        networks.append(GoogLeNet(5, box_outputs=outputs))
+    assert networks[0].box_regressor is None
+    assert networks[1].box_regressor is not None
+    assert networks[1].box_regressor.weight.shape == (8, 1024)
+    states = [one.state_dict() for one in networks]
+    assert set(states[1]) - set(states[0]) == {"box_regressor.weight", "box_regressor.bias"}
+    assert not any(states[1][name].any() for name in ("box_regressor.weight", "box_regressor.bias"))
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0]), "draws no random numbers"
 
 
 # Memory format and precision

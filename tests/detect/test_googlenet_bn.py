@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet as TorchvisionGoogLeNet
 
+from detect.googlenet import STAGES
 from detect.googlenet_bn import GoogLeNetBN, googlenet_bn_state_from_torchvision
 from detect.input_format import TORCHVISION_INPUT
 
@@ -109,6 +110,21 @@ def test_channels_last_and_bfloat16(ours: GoogLeNetBN) -> None:
         assert logits.dtype == torch.float32
         assert 0 < relative_error(features.float(), exact) < 0.1
         assert relative_error(logits, ours(images)) < 0.05
+
+
+def test_stages_in_turn_are_the_stem(ours: GoogLeNetBN) -> None:
+    images = TORCHVISION_INPUT.normalise(photos(0, 1, 3, 64, 64))
+    with torch.inference_mode():
+        features, shapes = images, []
+        for name in STAGES:
+            features = ours.stage(name, features)
+            shapes.append(tuple(features.shape[1:]))
+        assert torch.equal(features, ours.stem_to_4e(images))
+    # the second pooling is the beginning of 3a
+    assert shapes[:5] == [(64, 16, 16), (192, 16, 16), (256, 8, 8), (480, 8, 8), (512, 4, 4)]
+    of_stages = {id(p) for name in STAGES for m in ours.stage_modules(name) for p in m.parameters()}
+    others = {name.split(".")[1] for name, p in ours.named_parameters() if id(p) not in of_stages}
+    assert others == {"inception5a", "inception5b", "fc"}
 
 
 def test_dropout_is_40_percent(ours: GoogLeNetBN) -> None:

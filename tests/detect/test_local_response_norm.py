@@ -91,6 +91,34 @@ def test_the_gradient_is_torchs(beta: float, memory_format: torch.memory_format)
     assert gradients[0].abs().max() > 1e-3
 
 
+def test_a_gradient_by_hand() -> None:
+    # One channel, alpha = beta = k = 1: y = x / (1 + x²), so dy/dx = (1 − x²) / (1 + x²)²: at 2, −3 / 25.
+    features = torch.tensor([2.0]).view(1, 1, 1, 1).requires_grad_()
+    local_response_norm(features, 1, 1.0, 1.0, 1.0).backward()
+    assert features.grad is not None
+    assert features.grad.item() == pytest.approx(-3 / 25)
+
+
+def test_the_gradient_of_bfloat16_is_computed_in_float32() -> None:
+    features, weights = random(3, 16, 4, 4).bfloat16(), random(3, 16, 4, 4, seed=1, scale=1.0).bfloat16()
+    gradients = []
+    for dtype in (torch.bfloat16, torch.float32):
+        leaf = features.to(dtype, copy=True).requires_grad_()
+        local_response_norm(leaf).backward(weights.to(dtype))
+        assert leaf.grad is not None
+        gradients.append(leaf.grad)
+    assert gradients[0].dtype == torch.bfloat16
+    assert torch.equal(gradients[0], gradients[1].bfloat16())
+
+
+def test_nothing_is_kept_but_the_features() -> None:
+    kept: list[Tensor] = []
+    features = random(2, 8, 3, 3).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x) or x, lambda x: x):  # type: ignore[func-returns-value]
+        local_response_norm(features)
+    assert [one.data_ptr() for one in kept] == [features.data_ptr()]
+
+
 def test_float64_is_not_rounded_to_float32() -> None:
     features = random(1, 3, 2, 2, scale=1.0).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: local_response_norm(x, 3, 0.5, 0.75, 1.0), (features,))

@@ -189,6 +189,38 @@ def test_networks_as_described() -> None:
     assert other.classifier.out_features == 7
 
 
+@pytest.mark.parametrize("architecture", ["googlenet", "googlenet_bn"])
+@pytest.mark.parametrize(("box_regression", "outputs"), [("agnostic", 4), ("per_class", 8)])
+def test_box_regressors_are_saved(tmp_path: Path, architecture: str, box_regression: str, outputs: int) -> None:
+    info = dataclasses.replace(
+        PETS, architecture=architecture, head="marginal", num_outputs=5, box_regression=box_regression
+    )
+    network = build_network(info, auxiliary=True)
+    assert network.auxiliary_4a is not None
+    assert network.box_regressor is not None
+    assert network.box_regressor.weight.shape == (outputs, 1024)
+    assert not any(p.any() for p in network.box_regressor.parameters()), "starts at no change"
+    torch.nn.init.normal_(network.box_regressor.weight)
+    save_model(tmp_path / "x.safetensors", info, network.state_dict())
+    loaded = load_model(tmp_path / "x.safetensors")
+    assert loaded.info == info
+    assert loaded.network.auxiliary_4a is None
+    assert loaded.network.box_regressor is not None
+    assert torch.equal(loaded.network.box_regressor.weight, network.box_regressor.weight)
+
+
+def test_a_box_regressor_that_the_description_does_not_mention(tmp_path: Path) -> None:
+    network = GoogLeNet(4, box_outputs=4)
+    save_model(tmp_path / "x.safetensors", PETS, network.state_dict())
+    with pytest.raises(ModelFileError, match=r"weights do not fit googlenet: Unexpected key.*box_regressor"):
+        load_model(tmp_path / "x.safetensors")
+    save_model(
+        tmp_path / "x.safetensors", dataclasses.replace(PETS, box_regression="agnostic"), GoogLeNet(4).state_dict()
+    )
+    with pytest.raises(ModelFileError, match=r"weights do not fit googlenet: Missing key.*box_regressor"):
+        load_model(tmp_path / "x.safetensors")
+
+
 def test_sha256_of_several_blocks(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"a" * 1_000_000 + b"b" * 3_000_000)
     assert file_sha256(tmp_path / "x") == hashlib.sha256(b"a" * 1_000_000 + b"b" * 3_000_000).hexdigest()

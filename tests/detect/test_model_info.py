@@ -118,8 +118,8 @@ def test_a_missing_word_is_named(field: str) -> None:
     ("fields", "message"),
     [
         ({"architecture": "vgg"}, "architecture: expected googlenet or googlenet_bn, got 'vgg'"),
-        ({"head": "svm"}, "head: expected zero_shot, got 'svm'"),
-        ({"box_regression": "linear"}, "box_regression: expected none, got 'linear'"),
+        ({"head": "svm"}, "head: expected zero_shot or marginal or softmax, got 'svm'"),
+        ({"box_regression": "linear"}, "box_regression: expected none or agnostic or per_class, got 'linear'"),
         ({"regions": ["warp", "tiles"]}, "regions: expected warp or shared, got 'tiles'"),
         ({"regions": []}, "regions: expected at least one, got none"),
         ({"classes": []}, "classes: expected at least one, got none"),
@@ -163,3 +163,39 @@ def test_the_published_networks_are_zero_shot_detectors_of_200_classes(info: Mod
 def test_each_published_network_has_its_own_input() -> None:
     assert (bvlc_info().architecture, bvlc_info().input.order) == ("googlenet", "bgr")
     assert (torchvision_info().architecture, torchvision_info().input.order) == ("googlenet_bn", "rgb")
+
+
+def trained_head(head: str, **changes: Any) -> ModelInfo:
+    """INFO with three outputs and background; softmax: a class an output."""
+    members = ((0,), (1,)) if head == "softmax" else ((0, 2), ())
+    classes = tuple(dataclasses.replace(c, members=m) for c, m in zip(INFO.classes, members, strict=True))
+    fields = {"head": head, "classes": classes, "num_outputs": 3 + (head == "marginal"), "background_logit": None}
+    return dataclasses.replace(INFO, **(fields | changes))
+
+
+@pytest.mark.parametrize("head", ["marginal", "softmax"])
+@pytest.mark.parametrize(("box_regression", "outputs"), [("none", 0), ("agnostic", 4), ("per_class", 8)])
+def test_trained_heads_there_and_back(head: str, box_regression: str, outputs: int) -> None:
+    info = trained_head(head, box_regression=box_regression)
+    assert ModelInfo.from_json(info.to_json()) == info
+    assert info.box_outputs == outputs
+
+
+@pytest.mark.parametrize(
+    ("head", "changes", "message"),
+    [
+        ("marginal", {"background_logit": 12.0}, "background_logit: expected null with a marginal head.*got 12.0"),
+        ("softmax", {"background_logit": 12.0}, "background_logit: expected null with a softmax head"),
+        ("marginal", {"num_outputs": 3}, "expected the last output of a marginal head, background, to be no member"),
+        ("softmax", {"num_outputs": 2}, "expected the last output of a softmax head, background, to be no member"),
+        ("softmax", {"num_outputs": 4}, "class k has output k and background the last of 3, got 4 outputs or other"),
+        (
+            "softmax",
+            {"classes": INFO.classes, "num_outputs": 4},
+            "expected of a softmax head that class k has output k",
+        ),
+    ],
+)
+def test_trained_heads_that_do_not_fit(head: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        trained_head(head, **changes)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
@@ -139,3 +140,54 @@ def test_statistics_of_batch_norm_stay_float32_in_bfloat16() -> None:
     assert all(m.weight.dtype == m.running_var.dtype == torch.float32 for m in norms if m.running_var is not None)
     assert all(m.weight.dtype == torch.bfloat16 for m in classifier.network.modules() if isinstance(m, torch.nn.Conv2d))
     assert torch.isfinite(classifier(random(2))).all()
+
+
+@pytest.fixture(scope="module")
+def regressing(model: Model) -> Model:
+    """The model with a box regressor of random weights."""
+    network = copy.deepcopy(model.network)
+    network.box_regressor = torch.nn.Linear(1024, 4)
+    return Model(dataclasses.replace(model.info, box_regression="agnostic"), network, model.sha256)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.1)])
+def test_box_regression_reads_the_same_features(regressing: Model, precision: str, tolerance: float) -> None:
+    classifier = RegionClassifier(regressing, device="cpu", precision=precision)
+    assert classifier.regresses_boxes
+    found = classifier.classify(random(3))
+    with torch.inference_mode():
+        network = regressing.network
+        assert network.box_regressor is not None
+        expected = network.box_regressor(network.tail(network.stem_to_4e(random(3))))
+    assert found.deltas is not None
+    assert found.deltas.dtype == torch.float32
+    assert (found.deltas - expected).abs().max() < tolerance * expected.abs().max()
+    assert torch.equal(found.probs, classifier(random(3)))
+    assert classifier.classify(torch.zeros(0, 3, 224, 224)).deltas.shape == (0, 4)  # type: ignore[union-attr]
+
+
+def test_without_box_regression(model: Model, regressing: Model) -> None:
+    plain = RegionClassifier(model, device="cpu", precision="fp32")
+    switched_off = RegionClassifier(regressing, device="cpu", precision="fp32", box_regression=False)
+    for classifier in (plain, switched_off):
+        assert not classifier.regresses_boxes
+        assert classifier.classify(random(2)).deltas is None
+    assert torch.equal(plain(random(2)), switched_off(random(2)))
+
+
+def test_a_trained_background_output_is_a_class_of_nothing(model: Model) -> None:
+    """A marginal head: outputs that are members of no class are background, the last one among them."""
+    network = copy.deepcopy(model.network)
+    old = network.classifier
+    layer = torch.nn.Linear(1024, 1001)
+    with torch.no_grad():
+        layer.weight.copy_(torch.cat([old.weight, torch.zeros(1, 1024)]))
+        layer.bias.copy_(torch.cat([old.bias, torch.tensor([3.0])]))
+    if isinstance(network, GoogLeNetBN):
+        network.network.fc = layer
+    else:
+        network.classifier = layer
+    marginal = Model(dataclasses.replace(model.info, head="marginal", num_outputs=1001), network, "")
+    zero_shot = Model(dataclasses.replace(model.info, background_logit=3.0), model.network, "")
+    one, other = (RegionClassifier(m, device="cpu", precision="fp32")(random(3)) for m in (marginal, zero_shot))
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)

@@ -139,6 +139,16 @@ def test_boxes_are_cut_in_their_order_whatever_their_level() -> None:
     assert together.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_a_tensor_of_the_pixels_gives_the_image_s_regions(dtype: torch.dtype) -> None:
+    image, boxes = data.coffee(), random_boxes(5, (400, 600), 0)
+    pixels = torch.from_numpy(image).permute(2, 0, 1).to(dtype)
+    before = pixels.clone()
+    regions = RegionWarper(pixels, BVLC_INPUT).regions(boxes)
+    assert torch.equal(regions, RegionWarper(image, BVLC_INPUT).regions(boxes))
+    assert torch.equal(pixels, before)
+
+
 def test_inputs_are_left_alone() -> None:
     image, boxes = data.coffee()[:50, :60].copy(), np.array([[1, 2, 30, 40]], np.float32)
     before = image.copy(), boxes.copy()

@@ -190,6 +190,26 @@ def test_nothing_found(boxes: Tensor, probs: Tensor, options: dict[str, float]) 
     assert (found.boxes.dtype, found.scores.dtype, found.labels.dtype) == (np.float32, np.float32, np.int64)
 
 
+def test_a_box_for_each_class_by_hand() -> None:
+    # As regions they would be one object twice; as boxes of class 1 they are two.
+    boxes = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 5, 5]], [[0, 0, 10, 9], [20, 0, 30, 10]]])
+    probs = torch.tensor([[0.9, 0.6], [0.8, 0.7]])
+    found = suppress(boxes, probs, min_score=0.1)
+    assert found.boxes.tolist() == [[0, 0, 10, 10], [20, 0, 30, 10], [0, 0, 5, 5]]
+    assert found.labels.tolist() == [0, 1, 1]
+    assert found.scores.tolist() == pytest.approx([0.9, 0.7, 0.6])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_box_for_each_class_is_a_box_of_the_region(seed: int) -> None:
+    boxes, probs = random_case(seed, n=25, k=4)
+    one = suppress(boxes, probs, min_score=0.25)
+    other = suppress(boxes[:, None].expand(-1, 4, -1), probs, min_score=0.25)
+    np.testing.assert_array_equal(one.boxes, other.boxes)
+    np.testing.assert_array_equal(one.scores, other.scores)
+    np.testing.assert_array_equal(one.labels, other.labels)
+
+
 def test_a_score_of_exactly_the_least_is_kept() -> None:
     probs = torch.tensor([[0.1], [0.1 - 1e-7]])  # 0.1 in float32 is not 0.1
     boxes = torch.tensor([[0.0, 0, 1, 1], [5, 5, 6, 6]])
@@ -231,6 +251,7 @@ def test_the_cost_is_quadratic_in_a_class_only(monkeypatch: pytest.MonkeyPatch) 
         ((3, 4), (3,), r"got \(3, 4\) and \(3,\)"),
         ((4,), (1, 2), r"got \(4,\) and \(1, 2\)"),
         ((1, 3, 4), (1, 2), r"got \(1, 3, 4\) and \(1, 2\)"),
+        ((1, 2, 5), (1, 2), r"got \(1, 2, 5\) and \(1, 2\)"),
     ],
 )
 def test_other_shapes_are_refused(boxes: tuple[int, ...], probs: tuple[int, ...], message: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from detect.model_file import load_model
+from detect.model_file import build_network, bvlc_info, load_model, save_model
 from detect.model_zoo import MODELS
 from tools.cli import main
 
@@ -39,6 +40,17 @@ def test_info_says_what_the_file_says(capsys: pytest.CaptureFixture[str], random
     assert rows["parameters"] == f"{sum(p.numel() for p in model.network.parameters()):,}"
     assert rows["classes"].startswith("200: accordion, ")
     assert rows["licence"] == "MIT"
+
+
+def test_info_of_a_trained_detector(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    info = dataclasses.replace(
+        bvlc_info(), head="marginal", num_outputs=1001, background_logit=None, box_regression="agnostic"
+    )
+    save_model(tmp_path / "x.safetensors", info, build_network(info).state_dict())
+    assert main(["models", "info", str(tmp_path / "x.safetensors")]) == 0
+    text = capsys.readouterr().out
+    assert "marginal, background the last of 1001 outputs" in text
+    assert "box regression  agnostic" in text
 
 
 @pytest.mark.parametrize("action", ["info", "fetch"])

@@ -1,0 +1,147 @@
+"""From a configuration's data sets to what is trained on and what is held back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from configs.training import ClassifierTrainingConfig, DataConfig
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
+    from detect.training.data_sets import Problem
+    from detect.training.training_set import TrainingSet
+
+DATA = "data"  # folder below OUT: what is known of the data, and the pictures that are drawn
+GENERATED = "generated"  # below that
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from, and what judges it.
+
+    Attributes:
+        held_back: None where nothing is.
+        hashes: file → SHA-256 of its content, of every image of both.
+        problems: all that could not be used.
+    """
+
+    train: TrainingSet
+    held_back: TrainingSet | None
+    hashes: Mapping[Path, str]
+    problems: tuple[Problem, ...]
+
+    def hashes_of(self, images: TrainingSet) -> list[str]:
+        """Of its images in order."""
+        return [self.hashes[path] for path in images.images]
+
+    def fingerprint(self) -> str:
+        """Changes with any pixel, box, target or weight of what is trained on."""
+        digest = hashlib.sha256("\n".join(self.hashes_of(self.train)).encode())
+        for array in (self.train.weights, self.train.image_of, self.train.boxes, self.train.targets):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(self.train.allowed.tobytes() + self.train.background.tobytes())
+        return digest.hexdigest()[:16]
+
+
+def read_training_data(config: ClassifierTrainingConfig, out: Path) -> TrainingData:
+    """Read every data set, and split off what is held back.
+
+    Args:
+        out: of the run; generated pictures are drawn below it, and hashes are remembered there.
+    Raises:
+        ValueError: one sentence: a data set that cannot be read at all, nothing to train on, or an image that is to
+            judge and to be learnt from.
+        OutputError: if generated pictures cannot be written.
+    """
+    from detect.training.content_hashes import refuse_overlap
+    from detect.training.joined_sets import join_sets, subset
+    from detect.training.losses import unmasked
+    from detect.training.processes import is_main_process, process_number
+
+    problems: list[Problem] = []
+    folder = out / DATA
+    # Other processes of this run must not write the same files at the same time.
+    cache = folder / "hashes.json" if is_main_process() else None
+    if not is_main_process():
+        folder = folder / f"process-{process_number()}"
+    parts = [_read(config, one, folder, problems) for one in config.data]
+    whole, hashes = _with_hashes(join_sets(parts), cache, problems)
+    train, held_back = _split(whole, hashes, config.validation.held_back)
+    judges = [] if held_back is None else [held_back]
+    if config.validation.data:
+        parts = [_read(config, one, folder, problems) for one in config.validation.data]
+        further, more = _with_hashes(join_sets(parts), cache, problems)
+        refuse_overlap(
+            [hashes[path] for path in train.images], train.names, [more[path] for path in further.images], further.names
+        )
+        hashes, judges = {**hashes, **more}, [*judges, further]
+    judge = join_sets(judges) if judges else None
+    if judge is not None and config.validation.images is not None and len(judge) > config.validation.images:
+        digests = [hashes[path] for path in judge.images]
+        by_hash = sorted(range(len(judge)), key=digests.__getitem__)
+        judge = subset(judge, sorted(by_hash[: config.validation.images]))
+    return TrainingData(train if config.head.masked else unmasked(train), judge, hashes, tuple(problems))
+
+
+def _read(config: ClassifierTrainingConfig, one: DataConfig, folder: Path, problems: list[Problem]) -> TrainingSet:
+    from detect.training.data_sets import read_data_set
+    from detect.training.generated_images import write_generated
+    from detect.training.joined_sets import keep_most_per_class
+
+    root = Path(config.data_root)
+    path = root / one.path
+    if one.kind == "generated":
+        path = folder / GENERATED
+        write_generated(path, _count(one.path), config.seed)
+    found, more = read_data_set(
+        one.kind,
+        path,
+        images=None if one.images is None else root / one.images,
+        image_list=None if one.image_list is None else root / one.image_list,
+        split=one.split,
+        weight=one.weight,
+        class_space=config.class_space,
+    )
+    problems.extend(more)
+    return found if one.most_per_class is None else keep_most_per_class(found, one.most_per_class, config.seed)
+
+
+def _with_hashes(
+    images: TrainingSet, cache: Path | None, problems: list[Problem]
+) -> tuple[TrainingSet, dict[Path, str]]:
+    """The images whose content can be read, and its hash by file."""
+    from detect.training.content_hashes import content_hashes
+    from detect.training.data_sets import Problem
+    from detect.training.joined_sets import subset
+
+    found = content_hashes(images.images, cache)
+    readable = [index for index, one in enumerate(found) if one is not None]
+    if not readable:
+        raise ValueError(f"{images.name}: expected images, could read none")
+    if len(readable) < len(images):
+        unreadable = sorted(set(range(len(images))) - set(readable))
+        problems.extend(Problem(images.images[index], "cannot be read: left out", "image") for index in unreadable)
+        images = subset(images, readable)
+    return images, dict(zip(images.images, (one for one in found if one), strict=True))
+
+
+def _split(images: TrainingSet, hashes: Mapping[Path, str], fraction: float) -> tuple[TrainingSet, TrainingSet | None]:
+    from detect.training.joined_sets import split_held_back
+
+    if fraction == 0:
+        return images, None
+    train, held_back = split_held_back(images, [hashes[path] for path in images.images], fraction)
+    if not len(train):
+        raise ValueError(f"validation.held_back: {fraction} of {len(images)} images leaves none to train on")
+    return train, held_back if len(held_back) else None
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"data.path: expected a number of images to draw from 1 on for generated, got {text!r}")
+    return int(text)

@@ -1,0 +1,88 @@
+"""What images are by content: the same picture under two names is the same picture."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from detect.whole_files import write_whole
+
+_CHUNK = 2**20
+_MOST_NAMED = 3
+
+
+def content_hashes(paths: Sequence[Path], cache: Path | None = None) -> list[str | None]:
+    """The sha256 of each file's bytes, 64 hex digits; None for a file that cannot be read.
+
+    Args:
+        cache: a json file of hashes from before, keyed by path, good for files whose size and time of change are as
+            they were then; made, or added to, as needed. One that cannot be read counts as empty.
+    Raises:
+        OutputError: if the cache cannot be written.
+    """
+    known = {} if cache is None else _read_cache(cache)
+    found = dict(known)
+    hashes: list[str | None] = []
+    for path in paths:
+        key = str(path.absolute())
+        entry = _entry(path, known.get(key))
+        hashes.append(None if entry is None else str(entry[2]))
+        found |= {} if entry is None else {key: entry}
+    if cache is not None and found != known:
+        write_whole(cache, (json.dumps(found) + "\n").encode())
+    return hashes
+
+
+def refuse_overlap(
+    train_hashes: Sequence[str | None],
+    train_names: Sequence[str],
+    val_hashes: Sequence[str | None],
+    val_names: Sequence[str],
+) -> None:
+    """Make sure that no validation image is also trained on, under whatever name.
+
+    Raises:
+        ValueError: naming up to three of the images.
+    """
+    train = {one: name for one, name in zip(train_hashes, train_names, strict=True) if one is not None}
+    twice = [(name, train[one]) for one, name in zip(val_hashes, val_names, strict=True) if one in train]
+    if not twice:
+        return
+    named = ", ".join(name if name == other else f"{name} (as {other})" for name, other in twice[:_MOST_NAMED])
+    more = f" and {len(twice) - _MOST_NAMED} more" if len(twice) > _MOST_NAMED else ""
+    raise ValueError(f"validation: expected images that are not trained on, got {named}{more}")
+
+
+def _entry(path: Path, known: list[int | str] | None) -> list[int | str] | None:
+    """Size, time of change and hash of a file, as known if the first two still hold; None: it cannot be read."""
+    try:
+        status = path.stat()
+        state: list[int | str] = [status.st_size, status.st_mtime_ns]
+        return known if known is not None and known[:2] == state else [*state, _sha256(path)]
+    except OSError:
+        return None
+
+
+def _sha256(path: Path) -> str:
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def _read_cache(cache: Path) -> dict[str, list[int | str]]:
+    """{path: [size, time of change, sha256]}; entries of another form are dropped."""
+    try:
+        data = json.loads(cache.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {key: entry for key, entry in data.items() if _is_entry(entry)} if isinstance(data, dict) else {}
+
+
+def _is_entry(entry: object) -> bool:
+    if not isinstance(entry, list) or [type(one) for one in entry] != [int, int, str]:
+        return False
+    return len(entry[2]) == 64 and not set(entry[2]) - set("0123456789abcdef")

@@ -1,0 +1,124 @@
+"""What a region costs: −log of the probability of every outcome that is right for it, and the offset of its box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from detect.class_tables import DetectionClass
+from detect.training.training_set import TrainingSet
+
+
+def memberships(classes: Sequence[DetectionClass], num_outputs: int) -> Tensor:
+    """(num_outputs, K + 1) bool: which outputs of the network make up each outcome.
+
+    A class has its members; background, in the last column, has the outputs that no class has.
+
+    Raises:
+        ValueError: if a class has no member, or one that is not an output.
+    """
+    table = torch.zeros(num_outputs, len(classes) + 1, dtype=torch.bool)
+    for label, one in enumerate(classes):
+        if not one.members or min(one.members) < 0 or max(one.members) >= num_outputs:
+            raise ValueError(
+                f"classes: expected members of {one.name} among 0..{num_outputs - 1}, at least one, got {one.members}"
+            )
+        table[list(one.members), label] = True
+    table[:, -1] = ~table.any(dim=1)
+    return table
+
+
+def allowed_outputs(allowed: NDArray[np.bool_], classes: Sequence[DetectionClass], num_outputs: int) -> Tensor:
+    """The network's outputs that are right for each target.
+
+    Args:
+        allowed: (T, K + 1), `TrainingSet.allowed`.
+    Returns:
+        (T, num_outputs) bool: the members of the allowed outcomes.
+    Raises:
+        ValueError: if a shape does not fit, or a target allows no output (background alone, where every output
+            belongs to a class).
+    """
+    if allowed.ndim != 2 or allowed.shape[1] != len(classes) + 1:
+        raise ValueError(f"allowed: expected (T, {len(classes) + 1}), got {allowed.shape}")
+    table = torch.from_numpy(allowed.astype(np.float32)) @ memberships(classes, num_outputs).float().T > 0
+    if not table.any(dim=1).all():
+        row = int((~table.any(dim=1)).nonzero()[0, 0])
+        raise ValueError(f"allowed: expected an output for every target, got none of {num_outputs} for target {row}")
+    return table
+
+
+def single_classes(allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(T,) the label of targets that allow one class and nothing else; −1 for the others."""
+    single = (allowed.sum(axis=1) == 1) & ~allowed[:, -1]
+    return np.where(single, allowed.argmax(axis=1), -1).astype(np.int64)
+
+
+def unmasked(training_set: TrainingSet) -> TrainingSet:
+    """The same images, but a region that overlaps no object is background, whatever its image is annotated for."""
+    row = np.zeros((1, training_set.allowed.shape[1]), bool)
+    row[0, -1] = True
+    allowed = np.concatenate([training_set.allowed, row])
+    return replace(training_set, allowed=allowed, background=np.full_like(training_set.background, len(allowed) - 1))
+
+
+def outcome_loss(logits: Tensor, allowed: Tensor, targets: Tensor) -> Tensor:
+    """−log Σ softmax over the outputs that a region's target allows.
+
+    A difference of two logsumexp, so the gradient is finite however small that probability is.
+
+    Args:
+        logits: (N, O) of any float type; N may be 0.
+        allowed: (T, O) bool, from `allowed_outputs`.
+        targets: (N,) int64 rows of `allowed`.
+    Returns:
+        (N,) float32, whatever autocast does; 0 where everything is allowed.
+    """
+    logits = logits.float()
+    right = logits.masked_fill(~allowed[targets], -torch.inf)
+    return torch.logsumexp(logits, dim=1) - torch.logsumexp(right, dim=1)
+
+
+def box_loss(deltas: Tensor, wanted: Tensor, regress: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Smooth L1 (Fast R-CNN, equation 3) summed over the four deltas of a region.
+
+    Args:
+        deltas: (N, 4), or of a regressor for each class (N, 4K).
+        wanted: (N, 4).
+        regress: (N,) bool; other regions cost 0.
+        labels: for (N, 4K): (N,) the class whose four count; below 0: no single class, costs 0. None for (N, 4).
+    Returns:
+        (N,) float32.
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
+    if wanted.shape != (len(deltas), 4) or deltas.shape[1] % 4 or (labels is None and deltas.shape[1] != 4):
+        raise ValueError(
+            f"deltas: expected (N, 4), or (N, 4K) with labels, beside wanted (N, 4), "
+            f"got {tuple(deltas.shape)} and {tuple(wanted.shape)}"
+        )
+    if labels is not None:
+        regress = regress & (labels >= 0)
+        each = deltas.view(len(deltas), -1, 4)
+        deltas = each[torch.arange(len(deltas), device=deltas.device), labels.clamp(min=0)]
+    costs = F.smooth_l1_loss(deltas.float(), wanted.float(), reduction="none").sum(dim=1)
+    return torch.where(regress, costs, torch.zeros_like(costs))
+
+
+def right_outcomes(logits: Tensor, members: Tensor, allowed: Tensor, targets: Tensor) -> Tensor:
+    """Whether a region's most probable outcome is one that its target allows; ties go to the lowest label.
+
+    Args:
+        logits: (N, O). members: (O, K + 1) bool, `memberships`. allowed: (T, K + 1) bool. targets: (N,).
+    Returns:
+        (N,) bool.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        best = (torch.softmax(logits.detach().float(), dim=1) @ members.float()).argmax(dim=1)
+    return allowed[targets, best]

@@ -1,0 +1,148 @@
+"""The network in training: frozen stages without gradients, dropout that follows the region, auxiliary classifiers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from detect.googlenet import STAGES, GoogLeNet
+from detect.googlenet_bn import GoogLeNetBN
+from detect.inception import AuxiliaryClassifier
+
+Network = GoogLeNet | GoogLeNetBN
+
+
+@dataclass(frozen=True)
+class TrainingOutputs:
+    """What the losses are computed from; all float32.
+
+    Attributes:
+        logits: (N, O).
+        auxiliary: (N, O) of each auxiliary classifier in use, 4a's first.
+        deltas: (N, 4) or (N, 4 K) of the box regressor; None without one.
+    """
+
+    logits: Tensor
+    auxiliary: tuple[Tensor, ...]
+    deltas: Tensor | None
+
+
+def training_outputs(
+    network: Network,
+    images: Tensor,
+    *,
+    frozen: str,
+    slots: Tensor,
+    generator_seed: int,
+    total_slots: int,
+    dropout: float,
+    auxiliary_dropout: float,
+) -> TrainingOutputs:
+    """One pass of the network over warped regions.
+
+    The classifiers and the box regressor work in float32 also under autocast, as they do in detection. Dropout is
+    before the classifiers; the box regressor sees all features. An auxiliary classifier on a frozen stage is left
+    out: there is nothing below it to teach.
+
+    Args:
+        images: (N, 3, 224, 224) normalised regions; N may be 0.
+        frozen: stages up to and including this one run without gradients; "none": none.
+        slots: (N,) places of the regions in the global batch; a region's dropout depends on its place alone.
+        generator_seed: of the dropout masks; from 0 on, another one each step (`step_seed`).
+        total_slots: places in the global batch.
+        dropout, auxiliary_dropout: fractions of features that are dropped; 0: none.
+    Raises:
+        ValueError: if there is no such stage, or a slot is not below total_slots.
+    """
+    stages = frozen_stages(frozen)
+    if len(slots) != len(images) or (len(slots) and int(slots.max()) >= total_slots):
+        raise ValueError(f"slots: expected {len(images)} places below {total_slots}, got {slots.tolist()}")
+    auxiliary: list[Tensor] = []
+    x = images
+    with torch.no_grad():
+        for name in stages:
+            x = network.stage(name, x)
+    for name in STAGES[len(stages) :]:
+        x = network.stage(name, x)
+        head = auxiliary_on(network, name)
+        if head is not None:
+            hidden = head.hidden(x)
+            mask = dropout_mask(slots, total_slots, hidden.shape[1], auxiliary_dropout, generator_seed, name)
+            auxiliary.append(_in_float32(head.classifier, _dropped(hidden, mask)))
+    features = network.tail(x)
+    mask = dropout_mask(slots, total_slots, features.shape[1], dropout, generator_seed, "tail")
+    logits = _in_float32(network.classifier, _dropped(features, mask))
+    deltas = None if network.box_regressor is None else _in_float32(network.box_regressor, features)
+    return TrainingOutputs(logits, tuple(auxiliary), deltas)
+
+
+def freeze(network: Network, frozen: str) -> None:
+    """Let the stages up to and including `frozen` keep their weights, and all else learn.
+
+    An auxiliary classifier on a frozen stage is frozen too, so that every weight that learns takes part in every
+    pass of `training_outputs`.
+
+    Raises:
+        ValueError: if there is no such stage.
+    """
+    stages = frozen_stages(frozen)
+    network.requires_grad_(True)
+    for name in stages:
+        for module in network.stage_modules(name):
+            module.requires_grad_(False)
+        head = auxiliary_on(network, name)
+        if head is not None:
+            head.requires_grad_(False)
+
+
+def frozen_stages(frozen: str) -> tuple[str, ...]:
+    """The stages up to and including `frozen`, in order; none for "none".
+
+    Raises:
+        ValueError: if there is no such stage.
+    """
+    if frozen == "none":
+        return ()
+    if frozen not in STAGES:
+        raise ValueError(f"frozen: expected none or {' or '.join(STAGES)}, got {frozen!r}")
+    return STAGES[: STAGES.index(frozen) + 1]
+
+
+def auxiliary_on(network: Network, stage: str) -> AuxiliaryClassifier | None:
+    """The auxiliary classifier that reads this stage, if there is one."""
+    return {"4a": network.auxiliary_4a, "4d": network.auxiliary_4d}.get(stage)
+
+
+def step_seed(seed: int, step: int) -> int:
+    """One number for each step of a run: what `training_outputs` takes as `generator_seed`."""
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0])
+
+
+def dropout_mask(
+    slots: Tensor, total_slots: int, width: int, probability: float, generator_seed: int, layer: str
+) -> Tensor | None:
+    """(N, width) float32: 0 where a feature is dropped, else 1 / (1 − probability); None if nothing is dropped.
+
+    Drawn on the CPU for the whole global batch, of which the rows at `slots` are taken: the same whatever the device
+    and however the batch is split between processes.
+    """
+    if probability == 0:
+        return None
+    entropy = (generator_seed, *layer.encode())
+    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]) >> 1
+    drawn = torch.rand(total_slots, width, generator=torch.Generator().manual_seed(seed))
+    kept = (drawn >= probability).float() / (1 - probability)
+    return kept[slots.cpu()].to(slots.device)
+
+
+def _dropped(features: Tensor, mask: Tensor | None) -> Tensor:
+    return features.float() if mask is None else features.float() * mask
+
+
+def _in_float32(layer: nn.Linear, features: Tensor) -> Tensor:
+    with torch.autocast(features.device.type, enabled=False):
+        outputs: Tensor = layer(features.float())
+    return outputs

@@ -1,0 +1,93 @@
+"""What a training step minimises, and what it counts on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from detect.class_tables import DetectionClass
+from detect.training.losses import (
+    allowed_outputs,
+    box_loss,
+    memberships,
+    outcome_loss,
+    right_outcomes,
+    single_classes,
+)
+from detect.training.region_samples import RegionBatch
+
+SUMS = ("class_loss", "auxiliary_loss", "box_loss", "right", "foreground", "regions")
+
+
+class Outputs(Protocol):
+    """What the network says of N regions; `detect.training.network_pass.TrainingOutputs` is one."""
+
+    @property
+    def logits(self) -> Tensor: ...
+    @property
+    def auxiliary(self) -> tuple[Tensor, ...]: ...
+    @property
+    def deltas(self) -> Tensor | None: ...
+
+
+class Objective(nn.Module):
+    """The loss of a batch: of classes, plus weighted, of the auxiliary classifiers and of boxes (GoogLeNet, section 5).
+
+    Args:
+        allowed: (T, K + 1) bool, `TrainingSet.allowed`.
+        classes: K, whose members are outputs of this network.
+        num_outputs: of the network.
+        per_class: whether the network regresses a box for each class, (N, 4K); only regions whose target is a single
+            class then teach boxes.
+        auxiliary: weight of each auxiliary classifier's loss.
+        box_weight: of the box loss.
+    """
+
+    outputs: Tensor
+    members: Tensor
+    allowed: Tensor
+    labels: Tensor
+
+    def __init__(
+        self,
+        *,
+        allowed: NDArray[np.bool_],
+        classes: Sequence[DetectionClass],
+        num_outputs: int,
+        per_class: bool,
+        auxiliary: float,
+        box_weight: float,
+    ) -> None:
+        super().__init__()
+        self.per_class, self.auxiliary, self.box_weight = per_class, auxiliary, box_weight
+        self.register_buffer("outputs", allowed_outputs(allowed, classes, num_outputs), persistent=False)
+        self.register_buffer("members", memberships(classes, num_outputs), persistent=False)
+        self.register_buffer("allowed", torch.from_numpy(allowed), persistent=False)
+        self.register_buffer("labels", torch.from_numpy(single_classes(allowed)), persistent=False)
+
+    def forward(self, outputs: Outputs, regions: RegionBatch) -> tuple[Tensor, Tensor]:
+        """The loss, summed over the regions, and `SUMS`: its terms unweighted, and counts.
+
+        right: of the foreground regions, those whose most probable outcome their target allows.
+
+        Returns:
+            A number to differentiate, and detached (6,) float64.
+        """
+        logits, targets = outputs.logits, regions.targets
+        nothing = logits.new_zeros((), dtype=torch.float32)
+        classes = outcome_loss(logits, self.outputs, targets).sum()
+        auxiliary = sum((outcome_loss(one, self.outputs, targets).sum() for one in outputs.auxiliary), nothing)
+        boxes = nothing
+        if outputs.deltas is not None:
+            labels = self.labels[targets] if self.per_class else None
+            boxes = box_loss(outputs.deltas, regions.deltas, regions.regress, labels).sum()
+        foreground = ~self.allowed[targets, -1]
+        right = right_outcomes(logits, self.members, self.allowed, targets) & foreground
+        counts = (right.sum(), foreground.sum(), classes.new_tensor(len(targets)))
+        sums = torch.stack([one.detach().double() for one in (classes, auxiliary, boxes, *counts)])
+        return classes + self.auxiliary * auxiliary + self.box_weight * boxes, sums

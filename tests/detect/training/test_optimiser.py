@@ -1,0 +1,48 @@
+"""Who learns how fast, and what a step of SGD does to a weight and to a bias."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_training import TinyNetwork, TinySettings
+
+from detect.training.optimiser import optimiser, parameter_groups
+
+
+def test_heads_have_their_rate_and_biases_do_not_decay() -> None:
+    network = TinyNetwork()
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    groups = parameter_groups(network, TinySettings(learning_rate=0.1, head_rate=3.0, weight_decay=0.01))
+    found = {
+        names[id(parameter)]: (pytest.approx(group["lr"]), group["weight_decay"])
+        for group in groups
+        for parameter in group["params"]
+    }
+    heads = ("classifier", "auxiliary_4a", "box_regressor")
+    expected = {"conv.weight": (0.1, 0.01), "conv.bias": (0.1, 0)}
+    expected |= {f"{head}.weight": (0.3, 0.01) for head in heads} | {f"{head}.bias": (0.3, 0) for head in heads}
+    assert found == expected
+
+
+def test_frozen_parameters_are_in_no_group() -> None:
+    network = TinyNetwork()
+    network.conv.requires_grad_(False)
+    groups = parameter_groups(network, TinySettings())
+    assert sum(len(group["params"]) for group in groups) == 6
+    network.requires_grad_(False)
+    with pytest.raises(ValueError, match="network: expected parameters that learn, got none"):
+        parameter_groups(network, TinySettings())
+
+
+def test_two_steps_by_hand() -> None:
+    network = torch.nn.Linear(1, 1)
+    with torch.no_grad():
+        network.weight.fill_(2.0)
+        network.bias.fill_(1.0)
+    sgd = optimiser(network, TinySettings(learning_rate=0.1, momentum=0.5, weight_decay=0.25))
+    for parameter in (network.weight, network.bias):
+        parameter.grad = torch.ones_like(parameter)
+    sgd.step()  # weight: 2 − 0.1 · (1 + 0.25 · 2) = 1.85; bias: 1 − 0.1 · 1 = 0.9
+    assert [network.weight.item(), network.bias.item()] == pytest.approx([1.85, 0.9])
+    sgd.step()  # velocity 0.5 · 1.5 + 1 + 0.25 · 1.85 = 2.2125; and 0.5 · 1 + 1 = 1.5
+    assert [network.weight.item(), network.bias.item()] == pytest.approx([1.85 - 0.22125, 0.9 - 0.15])

@@ -1,0 +1,28 @@
+"""`googlenet-rcnn train`: models from annotated images."""
+
+from __future__ import annotations
+
+from jsonargparse import ActionSubCommands, Namespace
+
+from tools import train_classifier
+from tools.parser import make_parser
+
+# Modules with `add_to` and `run`, by the name of the sub-verb.
+SUBJECTS = {
+    "classifier": train_classifier,
+}
+
+
+def add_to(parent: ActionSubCommands) -> None:
+    """Add `train` and its sub-verbs (jsonargparse wants the upper level first)."""
+    parser = make_parser("Train a model on annotated images.")
+    parent.add_subcommand("train", parser, help="train a model on annotated images")
+    subjects = parser.add_subcommands(dest="subject", metavar="SUBJECT")
+    for subject in SUBJECTS.values():
+        subject.add_to(subjects)
+
+
+def run(options: Namespace) -> int:
+    """Run one sub-verb; returns the exit status."""
+    status: int = SUBJECTS[options.subject].run(options[options.subject])
+    return status

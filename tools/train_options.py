@@ -1,0 +1,73 @@
+"""The flags of `googlenet-rcnn train classifier`: those of the configuration, and what to do with the output folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from configs.training import (
+    ClassifierTrainingConfig,
+    DataConfig,
+    HeadConfig,
+    OptimisationConfig,
+    SamplingConfig,
+    TrainProposalConfig,
+    ValidationConfig,
+)
+from tools.parser import make_parser
+
+DESCRIPTION = """Fine-tune a network into a detector.
+
+  googlenet-rcnn train classifier --config configs/train_generated.yaml --out OUT          minutes, needs no data
+  googlenet-rcnn train classifier --config configs/train_voc.yaml --data_root DATA --out OUT
+  googlenet-rcnn train classifier --config CONFIG --out OUT --check-data                    look before hours are spent
+  googlenet-rcnn train classifier --config CONFIG --out OUT --resume                        continue after a stop
+  googlenet-rcnn detect PHOTOS --model OUT/model.safetensors --out FOUND                    use the result
+
+OUT/model.safetensors is the detector; OUT/run.json says how it was made and how good it is on images held back,
+OUT/curves.png shows the training, OUT/classes.png the AP of each class before and after, OUT/logs what TensorBoard
+shows. Every setting below may stand in the --config file, or be given as a flag, which wins.
+
+Exit status: 0 done; 3 done, some images could not be read, or --check-data found something wrong; 2 wrong usage,
+configuration or data; 1 anything else."""
+
+_PARTS: dict[str, type[Any]] = {
+    "proposals": TrainProposalConfig,
+    "sampling": SamplingConfig,
+    "head": HeadConfig,
+    "optimisation": OptimisationConfig,
+}
+
+
+def build_parser() -> ArgumentParser:
+    """The parser of `train classifier`."""
+    parser = make_parser(DESCRIPTION)
+    parser.add_argument("--config", action="config", help="YAML file with any of these settings")
+    parser.add_argument("--out", type=str, required=True, help="folder for the model and everything about the run")
+    parser.add_argument("--resume", action="store_true", help="continue the run in OUT, or start one")
+    parser.add_argument("--overwrite", action="store_true", help="delete the run in OUT first")
+    parser.add_argument(
+        "--check-data", action="store_true", help="read and count all data, say what is wrong with it, and stop"
+    )
+    parser.add_class_arguments(ClassifierTrainingConfig)
+    return parser
+
+
+def config_of(options: Namespace) -> ClassifierTrainingConfig:
+    """The configuration that the flags and the file came to.
+
+    Raises:
+        ValueError: naming the setting that is out of range.
+    """
+    values = {field.name: options[field.name] for field in dataclasses.fields(ClassifierTrainingConfig)}
+    values["data"] = _data_sets(options.data)
+    values["validation"] = ValidationConfig(**vars(options.validation) | {"data": _data_sets(options.validation.data)})
+    for name, part in _PARTS.items():
+        values[name] = part(**vars(options[name]))
+    return ClassifierTrainingConfig(**values)
+
+
+def _data_sets(found: tuple[Namespace, ...]) -> tuple[DataConfig, ...]:
+    return tuple(DataConfig(**vars(one)) for one in found)
