@@ -152,6 +152,8 @@ class OptimisationConfig:
         drops: fractions of `steps` at which `step` drops, R-CNN: once, here 2/3 and 8/9.
         warm_up: steps over which the rate rises linearly from a tenth of it.
         head_rate: the head's rate as a multiple of learning_rate (classifier, box regression, auxiliary ones).
+        rates: of single modules, as multiples of learning_rate: {inception_4a: 0.1}; what a parameter's name begins
+            with, the longest that fits.
         frozen: modules up to and including this one of the network do not change and are not differentiated.
         clip: largest norm of the gradient; None: none.
         averaging: decay of the Polyak average that is saved; 0: none. It rises to it as (1 + t) / (10 + t).
@@ -166,6 +168,7 @@ class OptimisationConfig:
     drops: tuple[float, ...] = (2 / 3, 8 / 9)
     warm_up: int = 20
     head_rate: float = 1.0
+    rates: dict[str, float] = field(default_factory=dict)
     frozen: str = "none"
     clip: float | None = 10.0
     averaging: float = 0.99
@@ -179,6 +182,8 @@ class OptimisationConfig:
         check_choice("optimisation.precision", self.precision, ("auto", "fp32", "bf16"))
         _check_range("optimisation.learning_rate", self.learning_rate, above=0.0)
         _check_range("optimisation.head_rate", self.head_rate, least=0.0)
+        for name, rate in self.rates.items():
+            _check_range(f"optimisation.rates.{name}", rate, least=0.0)
         _check_range("optimisation.momentum", self.momentum, least=0.0, most=0.9999)
         _check_range("optimisation.weight_decay", self.weight_decay, least=0.0)
         _check_range("optimisation.averaging", self.averaging, least=0.0, most=0.99999)

@@ -43,8 +43,8 @@ def train(config: ClassifierTrainingConfig, out: Path, mode: Mode) -> int:
         ValueError, RunFolderError: what the user has to change.
         DownloadError, TrainingFailure, OutputError: what stopped the run.
     """
+    from detect.training.processes import is_main_process
     from detect.training.training_folder import TrainingFolder
-    from detect.training.training_loop import is_main_process
 
     with TrainingFolder(out, mode) if is_main_process() else nullcontext() as folder:
         return _Run(config, out, folder, fresh=mode != "resume").run()
@@ -77,7 +77,10 @@ class _Run:
     def run(self) -> int:
         """Everything; returns the exit status."""
         from configs.training_parts import build_module, build_start, build_store
+        from detect.training.freed_memory import keep_freed_memory
 
+        if self.device.type == "cpu":
+            keep_freed_memory()
         info, network = build_start(self.config, self.model, self.data)
         start = (network.classifier.weight.detach().clone(), network.classifier.bias.detach().clone())
         if self.folder:

@@ -47,7 +47,8 @@ def start_network(
 
     From "random" the outputs have small random weights and no bias. An agnostic box regressor is always taken over
     from a model that has one, the one per class where the classes are the same; others start at zero: no box moves.
-    Auxiliary classifiers start at random: no model file holds them.
+    Auxiliary classifiers start at random, as no model file holds them, with outputs so small that they do not outweigh
+    a network that is trained already.
 
     Args:
         model: None: a network of random weights, of `architecture`.
@@ -69,8 +70,10 @@ def start_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(info, auxiliary=auxiliary)
-        nn.init.normal_(network.classifier.weight, std=DEVIATION)
-        nn.init.zeros_(network.classifier.bias)
+        for part in (network, network.auxiliary_4a, network.auxiliary_4d):
+            if part is not None:
+                nn.init.normal_(part.classifier.weight, std=DEVIATION)
+                nn.init.zeros_(part.classifier.bias)
         if isinstance(network, GoogLeNetBN):  # as torchvision starts it, nothing of the image reaches the end
             _kaiming(network)
     if model is not None:

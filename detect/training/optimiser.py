@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -24,32 +25,49 @@ class OptimiserSettings(ScheduleSettings, Protocol):
     @property
     def head_rate(self) -> float: ...
     @property
+    def rates(self) -> Mapping[str, float]: ...
+    @property
     def averaging(self) -> float: ...
 
 
 def parameter_groups(network: nn.Module, settings: OptimiserSettings) -> list[dict[str, Any]]:
-    """SGD's groups: body and head, each of them split into weights, which decay, and vectors, which do not.
+    """SGD's groups: one for each rate, split into weights, which decay, and vectors, which do not.
 
     Vectors are biases and the scales of batch normalisation. Frozen parameters are in no group; empty groups are
     left out.
 
     Raises:
-        ValueError: if nothing learns.
+        ValueError: if nothing learns, or a name in `settings.rates` is none of the network's.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith(HEADS), parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((rate_of(name, settings), parameter.ndim > 1), []).append(parameter)
     if not groups:
         raise ValueError("network: expected parameters that learn, got none that require a gradient")
+    names = [name for name, _ in network.named_parameters()]
+    for beginning in settings.rates:
+        if not any(name.startswith(beginning) for name in names):
+            raise ValueError(f"rates: expected beginnings of parameters' names such as {names[0]}, got {beginning!r}")
     return [
         {
-            "params": groups[head, decays],
-            "lr": settings.learning_rate * (settings.head_rate if head else 1.0),
+            "params": groups[rate, decays],
+            "lr": settings.learning_rate * rate,
             "weight_decay": settings.weight_decay if decays else 0.0,
         }
-        for head, decays in sorted(groups)
+        for rate, decays in sorted(groups)
     ]
+
+
+def rate_of(name: str, settings: OptimiserSettings) -> float:
+    """A parameter's rate as a multiple of the learning rate.
+
+    That of the longest entry of `settings.rates` with which its name begins; else `head_rate` in a head, 1 elsewhere.
+    """
+    beginnings = [beginning for beginning in settings.rates if name.startswith(beginning)]
+    if beginnings:
+        return settings.rates[max(beginnings, key=len)]
+    return settings.head_rate if name.startswith(HEADS) else 1.0
 
 
 def optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.SGD:

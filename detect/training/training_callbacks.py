@@ -64,12 +64,21 @@ class Checkpoints(lightning.Callback):
         every: steps.
         settings: of the run, kept in each checkpoint.
         files: the writer that the trainer was given.
+        say: hears, once, that the run was told to stop.
     Attributes:
         stopped: whether the run was told to stop.
     """
 
-    def __init__(self, *, folder: Path, every: int, settings: Mapping[str, Any], files: WholeCheckpoints) -> None:
-        self._folder, self._every, self._files = folder, every, files
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        every: int,
+        settings: Mapping[str, Any],
+        files: WholeCheckpoints,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self._folder, self._every, self._files, self._say = folder, every, files, say
         self._settings = plain_settings(settings)
         self._saved: int | None = None
         self._handlers: dict[signal.Signals, Any] = {}
@@ -120,6 +129,8 @@ class Checkpoints(lightning.Callback):
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self.stopped and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if self._say is not None and not self.stopped:
+            self._say("stopping once this step is done and saved; Ctrl-C again stops at once")
         self.stopped = True
 
     def _listen_no_more(self) -> None:

@@ -19,6 +19,7 @@ from lightning.pytorch.strategies import DDPStrategy, Strategy
 
 from detect.devices import resolve_precision
 from detect.training.checkpoints import FoundCheckpoint
+from detect.training.processes import is_main_process
 from detect.training.region_samples import TrainingBatch
 from detect.training.training_callbacks import Checkpoints, PeriodicValidation, Validate, WholeCheckpoints
 from detect.training.training_logs import run_loggers
@@ -63,6 +64,7 @@ def fit(
     resume_from: FoundCheckpoint | None = None,
     callbacks: Sequence[lightning.Callback] = (),
     progress: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> FitResult:
     """Train, and leave the weights in `module`.
 
@@ -79,6 +81,8 @@ def fit(
         clip: largest norm of the gradient.
         validate, validate_every: see `PeriodicValidation`.
         resume_from: as `find_checkpoint` found it.
+        say: hears, on the main process, that the run was told to stop (SIGTERM or Ctrl-C). It then finishes its step;
+            a second Ctrl-C leaves at once, by SystemExit.
     Raises:
         ValueError: if the run to resume has more steps behind it than `steps`, or the stream ends too early.
         TrainingFailure: if a loss or gradient is not finite.
@@ -88,7 +92,13 @@ def fit(
     if first_step > steps:
         raise ValueError(f"steps: expected at least the {first_step} that the checkpoint has behind it, got {steps}")
     files = WholeCheckpoints()
-    saving = Checkpoints(folder=out / "checkpoints", every=checkpoint_every, settings=settings, files=files)
+    saving = Checkpoints(
+        folder=out / "checkpoints",
+        every=checkpoint_every,
+        settings=settings,
+        files=files,
+        say=say if is_main_process() else None,
+    )
     validation = None if validate is None else PeriodicValidation(validate, every=validate_every, steps=steps)
     bars = [_StepsBar(steps)] if progress else []
     with _quiet():
@@ -117,11 +127,6 @@ def fit(
             loader.close()
     history = tuple(validation.history) if validation else ()
     return FitResult(trainer.global_step, not saving.stopped, history, trainer.is_global_zero)
-
-
-def is_main_process() -> bool:
-    """Whether this process is the first of its run: the one that prints and writes."""
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
 
 
 class _Loader:

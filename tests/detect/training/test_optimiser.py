@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_training import TinyNetwork, TinySettings
 
-from detect.training.optimiser import optimiser, parameter_groups
+from detect.training.optimiser import optimiser, parameter_groups, rate_of
 
 
 def test_heads_have_their_rate_and_biases_do_not_decay() -> None:
@@ -22,6 +22,21 @@ def test_heads_have_their_rate_and_biases_do_not_decay() -> None:
     expected = {"conv.weight": (0.1, 0.01), "conv.bias": (0.1, 0)}
     expected |= {f"{head}.weight": (0.3, 0.01) for head in heads} | {f"{head}.bias": (0.3, 0) for head in heads}
     assert found == expected
+
+
+def test_single_modules_have_their_own_rate() -> None:
+    settings = TinySettings(learning_rate=0.1, head_rate=3.0, rates={"conv": 0.5, "conv.bias": 0.0, "classifier": 2.0})
+    rates = {name: rate_of(name, settings) for name, _ in TinyNetwork().named_parameters()}
+    assert rates["conv.weight"] == 0.5
+    assert rates["conv.bias"] == 0.0
+    assert rates["classifier.weight"] == rates["classifier.bias"] == 2.0
+    assert rates["box_regressor.weight"] == 3.0
+    assert {round(group["lr"], 9) for group in parameter_groups(TinyNetwork(), settings)} == {0.05, 0.0, 0.2, 0.3}
+
+
+def test_a_rate_of_no_module_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"rates: expected beginnings .* such as conv.weight, got 'inception_4z'"):
+        parameter_groups(TinyNetwork(), TinySettings(rates={"inception_4z": 0.1}))
 
 
 def test_frozen_parameters_are_in_no_group() -> None:

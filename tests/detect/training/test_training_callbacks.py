@@ -43,7 +43,15 @@ def test_told_to_stop_it_finishes_its_step_and_saves(tmp_path: Path, number: sig
 
     before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
     validated: list[int] = []
-    result = tiny_fit(tiny_module(), tmp_path, change=change, validate=lambda step, _: validated.append(step) or {})
+    said: list[str] = []
+    result = tiny_fit(
+        tiny_module(),
+        tmp_path,
+        change=change,
+        validate=lambda step, _: validated.append(step) or {},
+        say=said.append,
+    )
+    assert said == ["stopping once this step is done and saved; Ctrl-C again stops at once"]
     assert not result.finished
     assert result.step in (6, 7)  # batches are made ahead
     assert names(tmp_path)[-1] == f"step-{result.step:06d}.ckpt"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class TinySettings:
     drops: tuple[float, ...] = ()
     warm_up: int = 3
     head_rate: float = 2.0
+    rates: Mapping[str, float] = field(default_factory=dict)
     averaging: float = 0.9
 
 
