@@ -1,7 +1,7 @@
 """Can it learn at all? Training on a handful of photos until they are known by heart: their own mAP before and after.
 
-A sanity check of the whole chain, from sampling to suppression, not a figure of merit: the photos that are scored are the
-ones that are learnt. Nothing random helps or hinders: no dropout, flips, jitter or distortion.
+A sanity check of the whole chain, from sampling to suppression, not a figure of merit: the photos that are scored are
+those that are learnt. Nothing random helps or hinders: no dropout, flips, jitter or distortion.
 
     python benchmarks/overfitting.py --data voc=FOLDER --model bvlc_googlenet --out overfitted --json overfitting.json
 """

@@ -49,8 +49,9 @@ class SamplingConfig:
     Attributes:
         images_per_batch: of the global batch, all processes together. R-CNN draws from all images; images in groups
             share their decoding.
-        foreground, background: regions a batch, R-CNN: 32 and 96; each image gets its equal share, and what lacks of
-            one kind is filled with the other.
+        foreground: regions a batch that are on an object; each image gives its equal share, and what lacks of one kind
+            is filled with the other. R-CNN: 32.
+        background: regions a batch that are on none. R-CNN: 96.
         foreground_iou: from it on, a region is the object it overlaps best (R-CNN: 0.5).
         background_iou: low and high end, [low, high), of the overlap of background regions (R-CNN: 0 to 0.5).
         regression_iou: above it, a region takes part in box regression (R-CNN: 0.6).
@@ -90,7 +91,7 @@ class SamplingConfig:
                 f"sampling: expected 0 <= background_iou low < high <= foreground_iou <= 1, "
                 f"got {low}, {high}, {self.foreground_iou}"
             )
-        _check_range("sampling.regression_iou", self.regression_iou, least=0.0, most=1.0)
+        _check_range("sampling.regression_iou", self.regression_iou, least=self.foreground_iou, most=1.0)
         _check_range("sampling.jitter", self.jitter, least=0.0, most=1.0)
         _check_range("sampling.photometric", self.photometric, least=0.0, most=1.0)
 
@@ -110,11 +111,12 @@ class HeadConfig:
         start: classes (the classification network's own weights) or random.
         background_logit: of the start from classes: the bias of the background output, its weights being 0.
         auxiliary: weight of each auxiliary classifier's loss (GoogLeNet: 0.3); 0: none are built.
-        dropout, auxiliary_dropout: GoogLeNet: 0.4 and 0.7.
+        dropout: fraction of the features dropped before the classifier. GoogLeNet: 0.4.
+        auxiliary_dropout: the same in the auxiliary classifiers. GoogLeNet: 0.7.
         box_regression: none, agnostic or per_class.
         box_weight: of the box loss beside the classification loss.
-        carry_over: after LSDA: number of nearest classes with boxes whose change is carried to each class without;
-            0: off.
+        carry_over: after LSDA: number of nearest outputs with boxes whose change is carried to each output of a class
+            that the data say nothing about; 0: off.
         masked: a background region may be any class that its image is not annotated for. False: it is background
             (for comparison).
     """
@@ -147,7 +149,9 @@ class OptimisationConfig:
 
     Attributes:
         steps: batches, all in all.
-        learning_rate: R-CNN: 1e-3. momentum: 0.9. weight_decay: 5e-4.
+        learning_rate: of SGD. R-CNN: 1e-3.
+        momentum: of SGD. R-CNN, GoogLeNet: 0.9.
+        weight_decay: of weights, not of biases. R-CNN: 5e-4.
         schedule: constant; step (a tenth at each of `drops`); googlenet (−4 % every 8 epochs); cosine.
         drops: fractions of `steps` at which `step` drops, R-CNN: once, here 2/3 and 8/9.
         warm_up: steps over which the rate rises linearly from a tenth of it.
@@ -225,7 +229,9 @@ class TrainProposalConfig:
     Attributes:
         store: folder of proposals that runs may share: keyed by image content and setting, filled where it lacks;
             None: OUT/proposals.
-        mode, superpixel_scale, limit: of selective search; limit: boxes an image, best first.
+        mode: of selective search: single, fast, balanced, quality.
+        superpixel_scale: of selective search. GoogLeNet: 2.
+        limit: boxes an image, best first; None: all.
     """
 
     store: str | None = None
@@ -243,13 +249,20 @@ class ClassifierTrainingConfig:
     """A training run of the region classifier.
 
     Attributes:
-        model: what training starts from, name or file; None: random weights (for generated data and tests).
+        model: what training starts from, name or file; None: random weights.
         class_space: det (the 200 ILSVRC detection classes) or own (those of the only data set).
         data: at least one data set.
         data_root: where relative paths of data sets begin.
-        devices: processes of one machine that share the batch; "auto" with `device: cuda` takes every GPU.
+        context: pixels of surroundings on each side of a warped region. R-CNN: 16.
+        proposals: where the training regions come from.
+        sampling: which regions are learnt from.
+        head: what comes after the features.
+        optimisation: how weights change.
+        validation: detection on images that are not trained on.
+        device: auto, cpu or cuda.
+        devices: processes of this machine, GPUs where there are, that share each batch.
         workers: threads that decode and sample ahead, in each process.
-        checkpoint_every: steps.
+        checkpoint_every: steps from one checkpoint to the next.
         seed: of everything random.
         name: of the model that is written; None: the output folder's.
     """

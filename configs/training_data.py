@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
 
 DATA = "data"  # folder below OUT: what is known of the data, and the pictures that are drawn
 GENERATED = "generated"  # below that
+PROBLEMS_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def read_training_data(config: ClassifierTrainingConfig, out: Path) -> TrainingD
     """Read every data set, and split off what is held back.
 
     Args:
-        out: of the run; generated pictures are drawn below it, and hashes are remembered there.
+        out: of the run; generated pictures are drawn below it, and hashes are remembered there, by the main process:
+            the others find what it has written.
     Raises:
         ValueError: one sentence: a data set that cannot be read at all, nothing to train on, or an image that is to
             judge and to be learnt from.
@@ -61,17 +63,14 @@ def read_training_data(config: ClassifierTrainingConfig, out: Path) -> TrainingD
     from detect.training.content_hashes import refuse_overlap
     from detect.training.joined_sets import join_sets, subset
     from detect.training.losses import unmasked
-    from detect.training.processes import is_main_process, process_number
 
     problems: list[Problem] = []
     folder = out / DATA
-    # Other processes of this run must not write the same files at the same time.
-    cache = folder / "hashes.json" if is_main_process() else None
-    if not is_main_process():
-        folder = folder / f"process-{process_number()}"
+    cache = folder / "hashes.json"
     parts = [_read(config, one, folder, problems) for one in config.data]
     whole, hashes = _with_hashes(join_sets(parts), cache, problems)
     train, held_back = _split(whole, hashes, config.validation.held_back)
+    _refuse_nothing_to_learn(train, problems)
     judges = [] if held_back is None else [held_back]
     if config.validation.data:
         parts = [_read(config, one, folder, problems) for one in config.validation.data]
@@ -82,7 +81,7 @@ def read_training_data(config: ClassifierTrainingConfig, out: Path) -> TrainingD
         hashes, judges = {**hashes, **more}, [*judges, further]
     judge = join_sets(judges) if judges else None
     if judge is not None and config.validation.images is not None and len(judge) > config.validation.images:
-        digests = [hashes[path] for path in judge.images]
+        digests = [hashes[path][8:] for path in judge.images]  # the first digits decided what is held back
         by_hash = sorted(range(len(judge)), key=digests.__getitem__)
         judge = subset(judge, sorted(by_hash[: config.validation.images]))
     return TrainingData(train if config.head.masked else unmasked(train), judge, hashes, tuple(problems))
@@ -92,12 +91,14 @@ def _read(config: ClassifierTrainingConfig, one: DataConfig, folder: Path, probl
     from detect.training.data_sets import read_data_set
     from detect.training.generated_images import write_generated
     from detect.training.joined_sets import keep_most_per_class
+    from detect.training.processes import is_main_process
 
     root = Path(config.data_root)
     path = root / one.path
     if one.kind == "generated":
-        path = folder / GENERATED
-        write_generated(path, _count(one.path), config.seed)
+        path, count = folder / GENERATED, _count(one.path)
+        if is_main_process():
+            write_generated(path, count, config.seed)
     found, more = read_data_set(
         one.kind,
         path,
@@ -111,15 +112,14 @@ def _read(config: ClassifierTrainingConfig, one: DataConfig, folder: Path, probl
     return found if one.most_per_class is None else keep_most_per_class(found, one.most_per_class, config.seed)
 
 
-def _with_hashes(
-    images: TrainingSet, cache: Path | None, problems: list[Problem]
-) -> tuple[TrainingSet, dict[Path, str]]:
+def _with_hashes(images: TrainingSet, cache: Path, problems: list[Problem]) -> tuple[TrainingSet, dict[Path, str]]:
     """The images whose content can be read, and its hash by file."""
     from detect.training.content_hashes import content_hashes
     from detect.training.data_sets import Problem
     from detect.training.joined_sets import subset
+    from detect.training.processes import is_main_process
 
-    found = content_hashes(images.images, cache)
+    found = content_hashes(images.images, cache, write=is_main_process())
     readable = [index for index, one in enumerate(found) if one is not None]
     if not readable:
         raise ValueError(f"{images.name}: expected images, could read none")
@@ -139,6 +139,20 @@ def _split(images: TrainingSet, hashes: Mapping[Path, str], fraction: float) -> 
     if not len(train):
         raise ValueError(f"validation.held_back: {fraction} of {len(images)} images leaves none to train on")
     return train, held_back if len(held_back) else None
+
+
+def _refuse_nothing_to_learn(train: TrainingSet, problems: Sequence[Problem]) -> None:
+    """No object of any class teaches that everything is background, for hours."""
+    from detect.training.training_set import IGNORED
+
+    counted = train.targets[train.targets != IGNORED]
+    if train.allowed[counted, :-1].any():
+        return
+    first = "; ".join(f"{one.file}: {one.what}" for one in problems[:PROBLEMS_TOLD])
+    more = f" (of {len(problems)} problems the first: {first})" if problems else ""
+    raise ValueError(
+        f"{train.name}: expected objects of the {len(train.classes)} classes, found none in {len(train)} images{more}"
+    )
 
 
 def _count(text: str) -> int:

@@ -146,26 +146,30 @@ def carried_over(
     start: tuple[torch.Tensor, torch.Tensor],
     state: dict[str, torch.Tensor],
 ) -> dict[str, torch.Tensor]:
-    """The state dict with what training changed carried over to the classes that had no boxes.
+    """The state dict as it is validated and saved.
+
+    What training changed is carried over to the classes that it taught nothing, and all is rounded to the float16 of a
+    model file.
 
     Args:
         start: weight and bias of the classifier before the first step.
     """
-    from detect.training.carry_over import carry_over, outputs_of
+    from detect.training.carry_over import carry_over, outputs_of, untaught_classes
     from detect.training.training_report import objects_per_class
 
-    trained = objects_per_class(data.train)
-    if not config.head.carry_over or trained.all() or not trained.any():
-        return state
+    with_boxes, untaught = objects_per_class(data.train) > 0, untaught_classes(data.train)
+    if not (config.head.carry_over and with_boxes.any() and untaught.any()):
+        return _rounded(state)
+    layer = "network.fc" if info.architecture == "googlenet_bn" else "classifier"
     weight, bias = carry_over(
         *start,
-        state["classifier.weight"],
-        state["classifier.bias"],
-        outputs_of(info.classes, [bool(one) for one in trained], info.num_outputs),
+        state[f"{layer}.weight"],
+        state[f"{layer}.bias"],
+        outputs_of(info.classes, with_boxes.tolist(), info.num_outputs),
         config.head.carry_over,
-        adapted=outputs_of(info.classes, [not one for one in trained], info.num_outputs),
+        adapted=outputs_of(info.classes, untaught.tolist(), info.num_outputs),
     )
-    return {**state, "classifier.weight": weight, "classifier.bias": bias}
+    return _rounded({**state, f"{layer}.weight": weight, f"{layer}.bias": bias})
 
 
 def run_settings(config: ClassifierTrainingConfig, data: TrainingData, model: Model | None) -> dict[str, Any]:
@@ -174,6 +178,10 @@ def run_settings(config: ClassifierTrainingConfig, data: TrainingData, model: Mo
     for name in ("data", "data_root", "model"):
         del settings[name]
     return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
+
+
+def _rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: one.half().float() if one.is_floating_point() else one for name, one in state.items()}
 
 
 def _plan(config: ClassifierTrainingConfig, data: TrainingData) -> Any:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import (  # type: ignore[attr-defined]  # its __all__ is put together when it is imported
+    ActionConfigFile,
+    ArgumentParser,
+    DefaultHelpFormatter,
+)
 
 from tools.exit_status import UsageError
 
@@ -17,8 +23,34 @@ class HelpFormatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
     """jsonargparse's formatter with the description as it was written."""
 
 
+class ConfigFile(ActionConfigFile):
+    """`--config FILE`, whose errors name the file."""
+
+    @staticmethod
+    def apply_config(parser: Any, cfg: Any, dest: str, value: Any) -> None:
+        """Take the settings of a YAML file.
+
+        Raises:
+            TypeError: jsonargparse's kind: if the file is no YAML, or has a setting that the parser has not.
+        """
+        if os.path.isfile(value):
+            _check_file(parser, Path(value))
+        ActionConfigFile.apply_config(parser, cfg, dest, value)
+
+
 class Parser(ArgumentParser):
     """A parser whose errors are one sentence."""
+
+    def add_argument(self, *names: Any, **options: Any) -> Any:
+        """argparse's; `action="config"` is a `ConfigFile`."""
+        if options.get("action") == "config":
+            options["action"] = ConfigFile
+        return super().add_argument(*names, **options)
+
+    def accept_dashes(self) -> None:
+        """Let `--data-root` be `--data_root`, for all flags so far; `--help` shows the second."""
+        for name, action in list(self._option_string_actions.items()):
+            self._option_string_actions.setdefault(name.replace("_", "-"), action)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises UsageError, where argparse prints its usage and leaves."""
@@ -41,7 +73,35 @@ def _readable(message: str) -> str:
     text = " ".join(message.split())
     text = re.sub(r'^Parser key "([\w.]+)":', lambda match: f"--{match[1].replace('_', '-')}:", text)
     text = re.sub(r"<class '(\w+)'>", r"\1", text)
+    text = re.sub(r"(Expected a str\. Got value: )(-?[\d.]+)$", r'\1\2 (in quotes it is one: "\2")', text)
     return text.rstrip(".")
+
+
+def _check_file(parser: Parser, file: Path) -> None:
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
+        raise TypeError(f"Problems parsing config {file}{where}: {getattr(error, 'problem', None) or error}") from error
+    except (OSError, UnicodeError) as error:
+        raise TypeError(f"{file}: cannot be read: {error}") from error
+    known = {action.dest for action in parser._actions}
+    groups = {one for one in known if any(other.startswith(f"{one}.") for other in known)}
+    for name in _keys(content) if isinstance(content, dict) else ():
+        if name not in known and not any(name.startswith(f"{one}.") for one in known - groups):
+            raise TypeError(f"{file} does not accept option '{name}'")
+
+
+def _keys(content: Mapping[Any, Any], above: str = "") -> Iterator[str]:
+    """`optimisation.steps` of {"optimisation": {"steps": 3}}."""
+    for key, value in content.items():
+        if isinstance(value, dict) and value:
+            yield from _keys(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
 
 
 def _names(parser: Parser) -> list[str]:

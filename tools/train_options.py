@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
 from configs.training import (
     ClassifierTrainingConfig,
@@ -16,7 +16,7 @@ from configs.training import (
     TrainProposalConfig,
     ValidationConfig,
 )
-from tools.parser import make_parser
+from tools.parser import Parser, make_parser
 
 DESCRIPTION = """Fine-tune a network into a detector.
 
@@ -25,6 +25,14 @@ DESCRIPTION = """Fine-tune a network into a detector.
   googlenet-rcnn train classifier --config CONFIG --out OUT --check-data                    look before hours are spent
   googlenet-rcnn train classifier --config CONFIG --out OUT --resume                        continue after a stop
   googlenet-rcnn detect PHOTOS --model OUT/model.safetensors --out FOUND                    use the result
+
+A configuration names its data sets so (all the fields of an entry: --data.help):
+
+  data_root: DATA
+  data:
+    - {kind: voc, path: VOC2012}                                   # below DATA
+    - {kind: coco, path: instances.json, images: train2017, weight: 0.5}
+    - {kind: generated, path: 120}                                 # alone: 120 pictures that are drawn
 
 OUT/model.safetensors is the detector; OUT/run.json says how it was made and how good it is on images held back,
 OUT/curves.png shows the training, OUT/classes.png the AP of each class before and after, OUT/logs what TensorBoard
@@ -41,7 +49,31 @@ _PARTS: dict[str, type[Any]] = {
 }
 
 
-def build_parser() -> ArgumentParser:
+@dataclasses.dataclass(frozen=True)
+class _DataAsWritten(DataConfig):
+    path: str | int  # type: ignore[assignment]  # a number of pictures to draw needs no quotes
+
+
+@dataclasses.dataclass(frozen=True)
+class _ValidationAsWritten(ValidationConfig):
+    data: tuple[_DataAsWritten, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _ConfigAsWritten(ClassifierTrainingConfig):
+    data: tuple[_DataAsWritten, ...]
+    validation: _ValidationAsWritten = dataclasses.field(default_factory=_ValidationAsWritten)
+
+
+for _written, _config in (
+    (_DataAsWritten, DataConfig),
+    (_ValidationAsWritten, ValidationConfig),
+    (_ConfigAsWritten, ClassifierTrainingConfig),
+):
+    _written.__doc__, _written.__name__ = _config.__doc__, _config.__name__  # which `--help` shows
+
+
+def build_parser() -> Parser:
     """The parser of `train classifier`."""
     parser = make_parser(DESCRIPTION)
     parser.add_argument("--config", action="config", help="YAML file with any of these settings")
@@ -51,7 +83,8 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--check-data", action="store_true", help="read and count all data, say what is wrong with it, and stop"
     )
-    parser.add_class_arguments(ClassifierTrainingConfig)
+    parser.add_class_arguments(_ConfigAsWritten)
+    parser.accept_dashes()
     return parser
 
 
@@ -70,4 +103,4 @@ def config_of(options: Namespace) -> ClassifierTrainingConfig:
 
 
 def _data_sets(found: tuple[Namespace, ...]) -> tuple[DataConfig, ...]:
-    return tuple(DataConfig(**vars(one)) for one in found)
+    return tuple(DataConfig(**vars(one) | {"path": str(one.path)}) for one in found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +11,12 @@ from configs.training import ClassifierTrainingConfig
 from tools.exit_status import OK, SOME_IMAGES_FAILED
 from tools.folder_runs import usable_cores
 from tools.messages import complain, tell
+from tools.training_description import PROBLEMS, problem_lines, write_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from detect.training.data_check import DataReport
 
-    from detect.training.data_sets import Problem
-
-TOLD = 20  # problems of a kind that are printed; the file has all
+TOLD = 20  # problems that are printed; the file has all
 
 
 def check_data(config: ClassifierTrainingConfig, out: Path) -> int:
@@ -23,13 +24,21 @@ def check_data(config: ClassifierTrainingConfig, out: Path) -> int:
 
     Raises:
         ValueError: if there is nothing to train on, or an image is on both sides.
+        RunFolderError: if OUT is not a folder for a training run.
         OutputError: if OUT cannot be written.
     """
+    from detect.training.training_folder import TrainingFolder
+
+    with TrainingFolder(out, "resume") as folder:
+        folder.mark_data()
+        return _check(config, out)
+
+
+def _check(config: ClassifierTrainingConfig, out: Path) -> int:
     from rich.console import Console
 
     from configs.training_data import DATA, read_training_data
     from detect.training.data_check import check_images, data_report, largest_corners, report_table
-    from detect.whole_files import write_whole
 
     data = read_training_data(config, out)
     complain(f"decoding {len(data.hashes)} images")
@@ -38,21 +47,29 @@ def check_data(config: ClassifierTrainingConfig, out: Path) -> int:
     for part in parts:
         problems += check_images(part.images, usable_cores(), far_corners=largest_corners(part))
     report = data_report(data.train, problems)
-    Console().print(report_table(report))
-    held_back = 0 if data.held_back is None else len(data.held_back)
+    held_back = None
+    if data.held_back is not None:  # the problems are told once, of all data
+        held_back = dataclasses.replace(data_report(data.held_back), name=f"validation: {data.held_back.name}")
+    for one in filter(None, (report, held_back)):
+        Console().print(report_table(one))
     tell(
         f"{report.images} images to train on with {report.objects} objects, {report.classes_with_boxes} of "
-        f"{len(report.classes)} classes have boxes; {held_back} images held back"
+        f"{len(report.classes)} classes have boxes; {held_back.images if held_back else 0} images held back"
+        + (f" with {held_back.objects} objects of {held_back.classes_with_boxes} classes" if held_back else "")
     )
-    write_whole(out / DATA / "report.json", report.to_json().encode())
+    _write_report(out / DATA / "report.json", report, held_back)
+    write_problems(out / DATA, problems)
+    for line in problem_lines(problems)[:TOLD]:
+        complain(line)
     if problems:
-        listing = out / DATA / "problems.txt"
-        write_whole(listing, "".join(f"{line}\n" for line in _lines(problems)).encode())
-        for line in _lines(problems)[:TOLD]:
-            complain(line)
-        complain(f"{len(problems)} problems in all, listed in {listing}")
+        complain(f"{len(problems)} problems in all, listed in {out / DATA / PROBLEMS}")
     return SOME_IMAGES_FAILED if problems else OK
 
 
-def _lines(problems: Sequence[Problem]) -> list[str]:
-    return [f"{one.kind}: {one.file}: {' '.join(one.what.split())}" for one in problems]
+def _write_report(path: Path, train: DataReport, held_back: DataReport | None) -> None:
+    """The counts of what is trained on, and under `validation` of what is not."""
+    from detect.whole_files import write_whole
+
+    content = json.loads(train.to_json())
+    content["validation"] = None if held_back is None else json.loads(held_back.to_json())
+    write_whole(path, json.dumps(content, indent=2).encode() + b"\n")

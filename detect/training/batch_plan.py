@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+ORDER = 0  # the generator of the images' order, beside that of their regions
+
 
 @dataclass(frozen=True)
 class PlannedImage:
@@ -100,7 +102,7 @@ class BatchPlan:
 
     def _appearances(self, epoch: int) -> tuple[np.random.Generator, NDArray[np.int64]]:
         """How often each image appears in an epoch, and the generator for their order."""
-        rng = np.random.default_rng([self.seed, epoch])
+        rng = np.random.default_rng([self.seed, ORDER, epoch])
         whole = np.floor(self.weights)
         once_more = rng.random(len(whole)) < self.weights - whole
         return rng, (whole + once_more).astype(np.int64)

@@ -15,6 +15,8 @@ from detect.training.region_samples import Distortion, ImageSample, TrainingBatc
 from detect.training.region_sampling import SamplingSettings, sample_regions
 from detect.training.training_set import TrainingSet
 
+REGIONS = 1  # the generator of an image's regions, beside that of the images' order
+
 
 @contextmanager
 def batches(
@@ -80,12 +82,13 @@ def sample_image(
         proposals = boxes_of(index)
     except ValueError as error:
         return str(error)
-    rng = np.random.default_rng([seed, *planned.seed])
+    rng = np.random.default_rng([seed, REGIONS, *planned.seed])
     regions = sample_regions(
         proposals,
         *training_set.objects(index),
         int(training_set.background[index]),
         training_set.is_foreground,
+        training_set.teaches,
         (image.shape[0], image.shape[1]),
         settings,
         rng,

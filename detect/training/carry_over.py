@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from detect.class_tables import DetectionClass
+from detect.training.training_set import IGNORED, TrainingSet
 
 
 def carry_over(
@@ -26,7 +29,7 @@ def carry_over(
     index. An adapted output becomes its start plus the mean of (trained − start) of its neighbours, weights and bias.
     All other outputs, and the last one, which is background, stay as trained; background is no neighbour.
 
-    LSDA carries the change over to all layers' category-specific weights, of which there are these only.
+    Boxes that are regressed per class are not carried over: those of a class without boxes do not move.
 
     Args:
         start_weight, trained_weight: (O, D) before and after training.
@@ -57,11 +60,26 @@ def carry_over(
     return weight, bias
 
 
+def untaught_classes(training_set: TrainingSet) -> NDArray[np.bool_]:
+    """(K,) bool: the classes that no object and no image of a set says anything about.
+
+    A class is taught by an object that is or may be of it, and by an image that is annotated for it exhaustively,
+    whose background is then known not to be of it. What these have taught is not to be replaced by neighbours' changes.
+    """
+    targets = training_set.targets[training_set.targets != IGNORED]
+    # A row that allows everything tells no classes apart.
+    objects = training_set.allowed[targets]
+    named = objects[~objects.all(axis=1), :-1].any(axis=0)
+    excluded = ~training_set.allowed[training_set.background, :-1].all(axis=0)
+    untaught: NDArray[np.bool_] = ~(named | excluded)
+    return untaught
+
+
 def outputs_of(classes: Sequence[DetectionClass], chosen: Sequence[bool], num_outputs: int) -> Tensor:
     """(num_outputs,) bool: the members of the classes for which `chosen` is true.
 
-    For `carry_over` of a marginal head: `has_boxes` are the outputs of the classes with boxes, `adapted` those of the
-    classes without; outputs that belong to no class were trained as background, and stay.
+    For `carry_over` of a marginal head: `has_boxes` are the outputs of the classes with boxes, `adapted` those of
+    `untaught_classes`; outputs that belong to no class were trained as background, and stay.
     """
     outputs = torch.zeros(num_outputs, dtype=torch.bool)
     for one, wanted in zip(classes, chosen, strict=True):

@@ -16,6 +16,7 @@ from detect.whole_files import OutputError, output_error, write_whole
 
 KEPT = 2
 SETTINGS = "settings"  # of a run, in its checkpoints
+DATA_SUMMARY = "data_summary"  # among the settings: what is told where "data", a fingerprint, differs
 DIFFERENCES_TOLD = 3
 # What may differ in a resumed run: it changes where and how fast training runs, or what is done beside and after it.
 FREE_SETTINGS = (
@@ -24,6 +25,7 @@ FREE_SETTINGS = (
     "devices",
     "checkpoint_every",
     "name",
+    DATA_SUMMARY,
     "proposals.store",
     "head.carry_over",
     "validation.data",
@@ -41,12 +43,14 @@ class FoundCheckpoint:
     Attributes:
         path: of the checkpoint; None: there is none, the run starts at its beginning.
         step: number of steps that it has behind it.
-        notes: a sentence for each damaged checkpoint that was passed over.
+        notes: a sentence for each damaged checkpoint that was passed over, and one more where no other was there.
+        damaged: their files.
     """
 
     path: Path | None
     step: int
     notes: tuple[str, ...] = ()
+    damaged: tuple[Path, ...] = ()
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -108,9 +112,11 @@ def find_checkpoint(folder: Path, settings: Mapping[str, Any]) -> FoundCheckpoin
             and so may the number of steps if the schedule's rates do not depend on it.
     """
     notes: list[str] = []
+    damaged: list[Path] = []
     for path in _newest_first(folder):
         content = _read_or_note(path, notes)
         if content is None:
+            damaged.append(path)
             continue
         differences = list(setting_differences(content[SETTINGS], settings))
         if differences:
@@ -119,8 +125,28 @@ def find_checkpoint(folder: Path, settings: Mapping[str, Any]) -> FoundCheckpoin
                 f"{path} belongs to a run with other settings: {'; '.join(differences[:DIFFERENCES_TOLD])}{more}. "
                 "Choose another output folder, or go on with the settings of that run"
             )
-        return FoundCheckpoint(path, int(content["global_step"]), tuple(notes))
-    return FoundCheckpoint(None, 0, tuple(notes))
+        return FoundCheckpoint(path, int(content["global_step"]), tuple(notes), tuple(damaged))
+    if damaged:
+        notes.append("no whole checkpoint: starting at step 0")
+    return FoundCheckpoint(None, 0, tuple(notes), tuple(damaged))
+
+
+def newest_step(folder: Path) -> int:
+    """The number of steps that the newest checkpoint has behind it, by its name; 0: there is none."""
+    return max((_step_of(path) for path in _newest_first(folder)), default=0)
+
+
+def remove_damaged(found: FoundCheckpoint) -> None:
+    """Delete the checkpoints that were passed over: they must not count among those that are kept.
+
+    Raises:
+        OutputError: if one cannot be deleted.
+    """
+    try:
+        for path in found.damaged:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot delete {error.filename}: {error.strerror or error}") from error
 
 
 def setting_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
@@ -128,7 +154,12 @@ def setting_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> It
     old, new = _course(there), _course(here)
     for name in sorted(old.keys() | new.keys()):
         was, now = old.get(name, "nothing"), new.get(name, "nothing")
-        if was != now:
+        if was == now:
+            continue
+        before, after = there.get(DATA_SUMMARY), here.get(DATA_SUMMARY)
+        if name == "data" and isinstance(before, dict) and isinstance(after, dict):
+            yield _data_difference(before, after)
+        else:
             yield f"{name}: {was} there, {now} here"
 
 
@@ -136,6 +167,19 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as JSON would return them: lists for tuples, text for paths."""
     plain: dict[str, Any] = json.loads(json.dumps(settings, default=str))
     return plain
+
+
+def _data_difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """What is to be seen of a change of the data: sets, counts, or what no count shows."""
+    parts = [
+        f"{there.get(name)} {unit}there, {here.get(name)} here"
+        for name, unit in (("name", ""), ("images", "images "), ("objects", "objects "))
+        if there.get(name) != here.get(name)
+    ]
+    if not parts:
+        same = there.get("content") == here.get("content")
+        parts = ["the same images, other boxes, classes or weights" if same else "as many images, but others"]
+    return f"data: {', '.join(parts)}"
 
 
 def _read_or_note(path: Path, notes: list[str]) -> dict[str, Any] | None:
@@ -173,4 +217,8 @@ def _newest_first(folder: Path) -> list[Path]:
     except OSError as error:
         raise OutputError(f"cannot read {folder}: {error.strerror or error}") from error
     numbered = [path for path in names if path.stem.removeprefix("step-").isdecimal()]
-    return sorted(numbered, key=lambda path: int(path.stem.removeprefix("step-")), reverse=True)
+    return sorted(numbered, key=_step_of, reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))

@@ -81,7 +81,10 @@ OUTSIDE_LEAVES: Mapping[str, tuple[int, ...]] = {
 }
 
 # Detection classes of which other kinds than the image's own leaf are often beside it, unannotated: the bride beside
-# the groom, parked cars behind the convertible, a floor lamp beside the table lamp.
+# the groom, parked cars behind the convertible, a floor lamp beside the table lamp, ewes beside the ram.
 OTHERS_NOT_ANNOTATED = frozenset(
-    ("person", "car", "watercraft", "chair", "table", "bowl", "cup or mug", "lamp", "tv or monitor", "bookshelf")
+    (
+        *("person", "car", "watercraft", "chair", "table", "bowl", "cup or mug", "lamp", "tv or monitor", "bookshelf"),
+        *("sheep", "cattle", "horse", "apple", "motorcycle", "airplane", "train", "guitar"),
+    )
 )

@@ -20,7 +20,7 @@ COCO: Mapping[str, str] = {
     "airplane": "airplane",
     "bus": "bus",
     "train": "train",
-    "truck": "car | background",  # lorries, but pickups and vans too
+    "truck": "car | snowplow | background",  # lorries, but pickups and vans too
     "boat": "watercraft",
     "traffic light": "traffic light",
     "fire hydrant": "background",
@@ -34,12 +34,12 @@ COCO: Mapping[str, str] = {
     "sheep": "sheep",
     "cow": "cattle",
     "elephant": "elephant",
-    "bear": "bear",
+    "bear": "bear | giant panda",
     "zebra": "zebra",
     "giraffe": "background",
     "backpack": "backpack",
     "umbrella": "background",
-    "handbag": "purse | background",  # shopping bags too
+    "handbag": "purse | plastic bag | background",  # shopping bags too
     "tie": "tie | bow tie",
     "suitcase": "background",
     "frisbee": "background",
@@ -52,12 +52,16 @@ COCO: Mapping[str, str] = {
     "skateboard": "background",
     "surfboard": "background",
     "tennis racket": "racket",
-    "bottle": "water bottle | wine bottle | perfume | soap dispenser | background",  # beer, ketchup, …
+    # Beer, ketchup and medicine too.
+    "bottle": (
+        "water bottle | wine bottle | perfume | soap dispenser | cream | hair spray | salt or pepper shaker"
+        " | background"
+    ),
     "wine glass": "background",
     "cup": "cup or mug | background",  # tumblers and paper cups too
     "fork": "background",
     "knife": "background",
-    "spoon": "ladle | background",
+    "spoon": "ladle | spatula | background",
     "bowl": "bowl",
     "banana": "banana",
     "apple": "apple",
@@ -117,6 +121,7 @@ COCO_COVERS: Mapping[str, str] = {
     "cattle": "cow",
     "elephant": "elephant",
     "bear": "bear",
+    "giant panda": "bear",
     "zebra": "zebra",
     "backpack": "backpack",
     "tie": "tie",

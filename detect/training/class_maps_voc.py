@@ -13,7 +13,7 @@ VOC: Mapping[str, str] = {
     "bird": "bird",
     "boat": "watercraft",
     # "Plastic, glass or feeding bottles": beer and soda bottles are none of the 200.
-    "bottle": "water bottle | wine bottle | perfume | soap dispenser | background",
+    "bottle": "water bottle | wine bottle | perfume | soap dispenser | cream | hair spray | background",
     "bus": "bus",
     "car": "car",
     "cat": "domestic cat",

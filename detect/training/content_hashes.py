@@ -13,12 +13,13 @@ _CHUNK = 2**20
 _MOST_NAMED = 3
 
 
-def content_hashes(paths: Sequence[Path], cache: Path | None = None) -> list[str | None]:
+def content_hashes(paths: Sequence[Path], cache: Path | None = None, *, write: bool = True) -> list[str | None]:
     """The sha256 of each file's bytes, 64 hex digits; None for a file that cannot be read.
 
     Args:
         cache: a json file of hashes from before, keyed by path, good for files whose size and time of change are as
-            they were then; made, or added to, as needed. One that cannot be read counts as empty.
+            they were then. One that cannot be read counts as empty.
+        write: make the cache, or add to it, as needed.
     Raises:
         OutputError: if the cache cannot be written.
     """
@@ -30,7 +31,7 @@ def content_hashes(paths: Sequence[Path], cache: Path | None = None) -> list[str
         entry = _entry(path, known.get(key))
         hashes.append(None if entry is None else str(entry[2]))
         found |= {} if entry is None else {key: entry}
-    if cache is not None and found != known:
+    if write and cache is not None and found != known:
         write_whole(cache, (json.dumps(found) + "\n").encode())
     return hashes
 

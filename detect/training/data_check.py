@@ -151,7 +151,8 @@ def report_table(report: DataReport) -> Table:
     """For `rich.print`: classes that have an object, or may have one, most objects first; totals below."""
     from rich.table import Table
 
-    table = Table(title=report.name, show_footer=True, caption=_caption(report))
+    name = report.name.encode("utf-8", "backslashreplace").decode()  # a folder's name may be no UTF-8
+    table = Table(title=name, show_footer=True, caption=_caption(report))
     table.add_column("class", footer="certain")
     footers = (str(report.certain), str(report.images), str(report.ambiguous), "")
     for heading, footer in zip(("objects", "images", "perhaps", "exhaustive in"), footers, strict=True):

@@ -9,7 +9,7 @@ from detect.image_list import choose_images
 from detect.training.data_sets_coco import find_coco
 from detect.training.data_sets_found import FoundImage, Problem
 from detect.training.data_sets_targets import ClassSpace, build_training_set, detection_space, own_space
-from detect.training.data_sets_xml import find_ilsvrc, find_voc
+from detect.training.data_sets_xml import find_ilsvrc, find_voc, split_folder
 from detect.training.generated_images import ANNOTATIONS
 from detect.training.ilsvrc_train import find_ilsvrc_train
 from detect.training.training_set import TrainingSet
@@ -71,7 +71,7 @@ def _find(
         return _listed(found, image_list, path), problems, names
     if kind == "voc":
         return *find_voc(path, images, image_list, split), ()
-    if kind == "ilsvrc_det" and split == _DET_TRAIN:
+    if kind == "ilsvrc_det" and split_folder(path / "Annotations" / "DET", split).name == _DET_TRAIN:
         return *find_ilsvrc_train(path, images, image_list), ()
     return *find_ilsvrc(path, "DET" if kind == "ilsvrc_det" else "CLS-LOC", images, image_list, split), ()
 

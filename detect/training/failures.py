@@ -16,7 +16,7 @@ def not_finite(what: str, step: int, files: Iterable[Path]) -> TrainingFailure:
     """The failure of a step whose loss or gradient is NaN or infinite; the weights are still those before it."""
     return TrainingFailure(
         f"{what} of step {step} is not finite; the batch's files: {_listed(files)}. "
-        "A lower learning rate or a smaller clip helps where the files are sound"
+        "Where the files are sound, start again with a lower learning rate or a smaller clip, and --overwrite"
     )
 
 

@@ -12,9 +12,9 @@ _NEVER, _NONE = -1, 0
 def keep_freed_memory() -> bool:
     """Tell glibc's allocator to keep what is freed, for the rest of this process.
 
-    Otherwise it hands large blocks back to the system, and every step of training on a CPU has its gigabyte of activations
-    paged in anew, zeroed by the kernel (`benchmarks/freed_memory.py` measures what that costs). The process keeps its
-    largest size.
+    Otherwise it hands large blocks back to the system, and every step of training on a CPU has its gigabyte of
+    activations paged in anew, zeroed by the kernel (`benchmarks/freed_memory.py` measures what that costs). The
+    process keeps its largest size.
 
     Returns:
         Whether the allocator took it; False, without an effect, where it is not glibc's.

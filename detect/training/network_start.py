@@ -41,9 +41,10 @@ def start_network(
     - marginal, of a zero-shot model: the same outputs, and background with no weights and the bias
       `background_logit`: exactly the probabilities of the zero-shot detector with that background logit. Of a
       marginal model: all its outputs as they are, background too.
-    - softmax: a class starts as the mean of its members' outputs plus log n, n being their number, so that it begins
-      near the sum of their softmax; a class without members as an output at random. Background as above. Of a softmax
-      model: a class takes over the output of the class with its WordNet id and name.
+    - softmax: a class starts as the mean of its members' outputs plus log n, n being their number: the sum of their
+      softmax if they agreed, and less where they differ, as they do for a class of many members; a class without
+      members as an output at random. Background as above. Of a softmax model: a class takes over the output of the
+      class with its WordNet id and name.
 
     From "random" the outputs have small random weights and no bias. An agnostic box regressor is always taken over
     from a model that has one, the one per class where the classes are the same; others start at zero: no box moves.

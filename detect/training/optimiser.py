@@ -10,7 +10,8 @@ from torch import nn
 
 from detect.training.schedules import ScheduleSettings
 
-HEADS = ("classifier", "box_regressor", "auxiliary")  # how the names of a network's head modules begin
+# How the names of a network's head modules begin; network.fc is the classifier of torchvision's form.
+HEADS = ("classifier", "network.fc", "box_regressor", "auxiliary")
 
 
 class OptimiserSettings(ScheduleSettings, Protocol):

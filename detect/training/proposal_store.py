@@ -96,6 +96,14 @@ class ProposalStore:
             first.setdefault(sha or path, (path, sha))
         return [(path, sha) for path, sha in first.values() if sha is None or not self._holds(sha)]
 
+    def make(self) -> None:
+        """Make the folder, and say in it what searches it is of.
+
+        Raises:
+            OutputError: if that is impossible, as filling would be.
+        """
+        _write_whole(self.folder / "setting.json", json.dumps(self.setting, indent=2).encode() + b"\n")
+
     def fill(
         self,
         paths: Sequence[Path],
@@ -118,7 +126,7 @@ class ProposalStore:
         todo = self.lacking(paths, hashes)
         if not todo:
             return []
-        _write_whole(self.folder / "setting.json", json.dumps(self.setting, indent=2).encode() + b"\n")
+        self.make()
         together = max(1, min(workers, len(todo)))
         failed = []
         with work_ahead(

@@ -50,6 +50,7 @@ def sample_regions(
     object_targets: NDArray[np.int64],
     background_target: int,
     is_foreground: NDArray[np.bool_],
+    teaches: NDArray[np.bool_],
     image_size: tuple[int, int],
     settings: SamplingSettings,
     rng: np.random.Generator,
@@ -68,6 +69,7 @@ def sample_regions(
         object_targets: (m,) rows of `TrainingSet.allowed`, or `IGNORED`.
         background_target: the row for a region that overlaps nothing.
         is_foreground: (T,) bool, of every row, whether it does not allow background.
+        teaches: (T,) bool, of every row, whether it does not allow everything; regions of other rows are not drawn.
         image_size: (height, width), onto which all boxes are clipped; those without area left are dropped.
         rng: all that is random comes from it.
     Returns:
@@ -84,7 +86,7 @@ def sample_regions(
     best_targets = np.append(object_targets[known], IGNORED)[best]  # the end stands for "none", number −1
     targets = _targets(overlaps, best_targets, background_target, settings)
     foreground = (overlaps >= settings.foreground_iou) & is_foreground[targets]
-    usable = (targets != IGNORED) & ~covered_by(candidates, objects[~known])
+    usable = (targets != IGNORED) & teaches[targets] & ~covered_by(candidates, objects[~known])
     chosen = _draw(np.flatnonzero(foreground), np.flatnonzero(usable & ~foreground), settings, rng)
     boxes, regress = candidates[chosen], overlaps[chosen] > settings.regression_iou
     matched = boxes.copy()

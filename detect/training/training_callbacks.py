@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import lightning
@@ -23,11 +20,11 @@ from detect.training.checkpoints import (
     write_checkpoint,
 )
 from detect.training.failures import TrainingFailure
+from detect.training.stop_signals import CutShort, StopSignals
 from detect.training.training_module import RegionTraining
 from detect.whole_files import OutputError
 
 Validate = Callable[[int, dict[str, Tensor]], Mapping[str, float]]
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class WholeCheckpoints(CheckpointIO):
@@ -64,9 +61,7 @@ class Checkpoints(lightning.Callback):
         every: steps.
         settings: of the run, kept in each checkpoint.
         files: the writer that the trainer was given.
-        say: hears, once, that the run was told to stop.
-    Attributes:
-        stopped: whether the run was told to stop.
+        signals: tell that the run is to stop.
     """
 
     def __init__(
@@ -76,36 +71,34 @@ class Checkpoints(lightning.Callback):
         every: int,
         settings: Mapping[str, Any],
         files: WholeCheckpoints,
-        say: Callable[[str], None] | None = None,
+        signals: StopSignals,
     ) -> None:
-        self._folder, self._every, self._files, self._say = folder, every, files, say
+        self._folder, self._every, self._files, self._signals = folder, every, files, signals
         self._settings = plain_settings(settings)
         self._saved: int | None = None
-        self._handlers: dict[signal.Signals, Any] = {}
-        self.stopped = False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Listen for signals; what Lightning has registered rests until the end."""
         self._saved = trainer.global_step if trainer.global_step else None
-        if threading.current_thread() is threading.main_thread():
-            self._handlers = {one: signal.signal(one, self._stop) for one in STOPPING}
+        self._signals.listen()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
         """Save when it is time, stop when told."""
         if trainer.world_size > 1:
-            self.stopped = bool(trainer.strategy.reduce_boolean_decision(self.stopped, all=False))
-        if self.stopped or trainer.global_step % self._every == 0:
+            told = trainer.strategy.reduce_boolean_decision(self._signals.stopped, all=False)
+            self._signals.stopped = bool(told)
+        if self._signals.stopped or trainer.global_step % self._every == 0:
             self._save(trainer)
-        trainer.should_stop = trainer.should_stop or self.stopped
+        trainer.should_stop = trainer.should_stop or self._signals.stopped
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save the end."""
         self._save(trainer)
-        self._listen_no_more()
+        self._signals.listen_no_more()
 
     def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
         """Nothing is saved: a step may be half done."""
-        self._listen_no_more()
+        self._signals.listen_no_more()
 
     def on_save_checkpoint(self, trainer: lightning.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Say whose checkpoint it is."""
@@ -126,18 +119,6 @@ class Checkpoints(lightning.Callback):
             remove_old(self._folder)
         self._saved = step
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        if self.stopped and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        if self._say is not None and not self.stopped:
-            self._say("stopping once this step is done and saved; Ctrl-C again stops at once")
-        self.stopped = True
-
-    def _listen_no_more(self) -> None:
-        for one, handler in self._handlers.items():
-            signal.signal(one, handler)
-        self._handlers = {}
-
 
 class PeriodicValidation(lightning.Callback):
     """Validates the averaged weights on the first process, while the others wait, and logs what comes out.
@@ -146,12 +127,13 @@ class PeriodicValidation(lightning.Callback):
         validate: (steps done, the network's averaged state dict) → named figures.
         every: steps; None: before the first step and after the last; 0: never.
         steps: of the whole run; after the last one it always validates.
+        signals: a stop ends a validation without a result.
     Attributes:
         history: (steps done, figures) of each validation of this process, in order.
     """
 
-    def __init__(self, validate: Validate, *, every: int | None, steps: int) -> None:
-        self._validate, self._every, self._steps = validate, every, steps
+    def __init__(self, validate: Validate, *, every: int | None, steps: int, signals: StopSignals) -> None:
+        self._validate, self._every, self._steps, self._signals = validate, every, steps, signals
         self.history: list[tuple[int, dict[str, float]]] = []
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -170,16 +152,23 @@ class PeriodicValidation(lightning.Callback):
             return
         assert isinstance(module, RegionTraining)
         failure: Exception | None = None
+        stopped = False
         if trainer.is_global_zero:
             try:
-                self._record(trainer, step, module.averaged_state())
+                with self._signals.cutting_short():
+                    self._record(trainer, step, module.averaged_state())
+            except CutShort:
+                stopped = True
             except Exception as error:
                 failure = error
-        told = trainer.strategy.broadcast(None if failure is None else f"validation after step {step}: {failure}")
+        sentence = None if failure is None else f"validation after step {step}: {failure}"
+        told, stopped = trainer.strategy.broadcast((sentence, stopped))
         if failure is not None:
             raise failure
         if told is not None:
             raise TrainingFailure(told)
+        if stopped:
+            self._signals.stopped = trainer.should_stop = True
 
     def _record(self, trainer: lightning.Trainer, step: int, state: dict[str, Tensor]) -> None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from detect.run_folder import Mode, RunFolderError, make_and_lock
-from detect.run_kinds import RUN, description_in, verb_of
-from detect.whole_files import OutputError, write_whole
+from detect.run_kinds import RUN, verb_of
+from detect.whole_files import UNFINISHED, OutputError, write_whole
 
 VERB = "train classifier"
 MODEL = "model.safetensors"
 CHECKPOINTS = "checkpoints"
-# All that a run writes besides run.json; --overwrite deletes these and no others. What is known of the data (data/) and
-# a proposal store (proposals/) stay: they go by the content of the images, and are as good for the next run.
+LOGS = "logs"
+# All files that a run writes besides run.json; --overwrite deletes these and no others. What is known of the data
+# (data/) and a proposal store (proposals/) stay: they go by the content of images, and are as good for the next run.
 OUTPUTS = (
-    CHECKPOINTS,
-    "logs",
     MODEL,
     "config.yaml",
     "curves.png",
@@ -31,10 +30,20 @@ OUTPUTS = (
     "after.json",
     "unreadable.txt",
 )
+# The same of folders, innermost first; each goes when nothing else is in it.
+OUTPUT_FOLDERS = {
+    CHECKPOINTS: ("step-*.ckpt", UNFINISHED),
+    f"{LOGS}/tensorboard": ("events.out.tfevents.*", "hparams.yaml"),
+    LOGS: ("metrics.csv", "metrics.csv.kept", "hparams.yaml", UNFINISHED),
+}
+DATA = "data"  # what is known of the data, and the pictures that are drawn
+DATA_MARK = "made-by-googlenet-rcnn.txt"  # in it
 
 
 class TrainingFolder:
     """A folder for one run of `train`, locked until `close` or the end of a `with` statement.
+
+    A run whose `run.json` is damaged may be overwritten, and continued where it has checkpoints.
 
     Args:
         folder: made if it is not there.
@@ -54,16 +63,13 @@ class TrainingFolder:
             raise RunFolderError(f"--out {folder} holds a run of `{there}`, not of `{verb}`: choose another folder")
         if there is not None and mode == "new":
             raise RunFolderError(f"--out {folder} already holds a run: give --resume to continue it, or --overwrite")
-        if there is None and (folder / RUN).exists():
-            raise RunFolderError(f"--out {folder}: {RUN} is there already, and no run wrote it; choose another folder")
-        if there is None:
-            for name in OUTPUTS:
-                if os.path.lexists(folder / name):
-                    raise RunFolderError(
-                        f"--out {folder}: {name} is there already, and no run wrote it; choose another folder"
-                    )
+        damaged = there is None and os.path.lexists(folder / RUN)
+        if damaged:
+            self._refuse_damaged(mode)
+        elif there is None:
+            self._refuse_foreign_files()
         self._lock = make_and_lock(folder)
-        self._replaces = there is not None and mode == "overwrite"
+        self._replaces = (damaged or there is not None) and mode == "overwrite"
 
     def __enter__(self) -> TrainingFolder:
         return self
@@ -83,8 +89,17 @@ class TrainingFolder:
         """Where the state of an unfinished run is."""
         return self.folder / CHECKPOINTS
 
+    def mark_data(self) -> None:
+        """Make data/, and say in it whose it is."""
+        mark = self.folder / DATA / DATA_MARK
+        if not mark.exists():
+            sentence = (
+                "What `googlenet-rcnn train` knows of the data of its run; it is made again where it is deleted.\n"
+            )
+            write_whole(mark, sentence.encode())
+
     def start(self, description: Mapping[str, Any]) -> None:
-        """Delete the run that is overwritten, and write `run.json`; nothing is changed before this."""
+        """Delete the run that is overwritten, and write `run.json`; nothing of a run is changed before this."""
         if self._replaces:
             self._delete()
         self.describe({**description, "status": "unfinished"})
@@ -94,25 +109,52 @@ class TrainingFolder:
         content = {"verb": self.verb, **description}
         write_whole(self.folder / RUN, json.dumps(content, indent=2).encode() + b"\n")
 
-    def description(self) -> dict[str, Any]:
-        """What `run.json` says; empty where it is missing or damaged."""
-        return description_in(self.folder) or {}
-
     def close(self) -> None:
         """Give up the lock; harmless when that is done already."""
         if self._lock is not None:
             os.close(self._lock)
         self._lock = None
 
+    def _refuse_damaged(self, mode: Mode) -> None:
+        """`run.json` is there and says nothing: what can be done depends on what else is there."""
+        resumable = any(self.checkpoints.glob("step-*.ckpt"))
+        if mode == "overwrite" or (mode == "resume" and resumable):
+            return
+        cure = "--resume to continue from its checkpoints, or --overwrite" if resumable else "--overwrite"
+        raise RunFolderError(f"--out {self.folder}: {RUN} is damaged; give {cure}")
+
+    def _refuse_foreign_files(self) -> None:
+        """Where there is no run, files of the names that a run writes are the user's."""
+        names = [*OUTPUTS, CHECKPOINTS, LOGS]
+        data = self.folder / DATA
+        if os.path.lexists(data) and not (data / DATA_MARK).exists() and not _is_empty_folder(data):
+            names.append(DATA)
+        for name in names:
+            if os.path.lexists(self.folder / name):
+                raise RunFolderError(
+                    f"--out {self.folder}: {name} is there already, and no run wrote it; choose another folder"
+                )
+
     def _delete(self) -> None:
-        """The run's files, `run.json` last: until then the folder can be told to hold a run."""
+        """The run's files; not `run.json`: as long as it is there the folder can be told to hold a run."""
         try:
-            for name in OUTPUTS:
-                path = self.folder / name
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+            for path in self._written():
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"cannot delete {error.filename}: {error.strerror}") from error
+        for name in OUTPUT_FOLDERS:
+            with contextlib.suppress(OSError):  # there is something of the user's in it, or it is not there
+                (self.folder / name).rmdir()
         self._replaces = False
+
+    def _written(self) -> Iterator[Path]:
+        """The files that a run of this folder may have written, except `run.json`."""
+        for name in OUTPUTS:
+            yield self.folder / name
+        for name, patterns in OUTPUT_FOLDERS.items():
+            for pattern in patterns:
+                yield from list((self.folder / name).glob(pattern))
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())

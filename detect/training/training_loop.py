@@ -21,6 +21,7 @@ from detect.devices import resolve_precision
 from detect.training.checkpoints import FoundCheckpoint
 from detect.training.processes import is_main_process
 from detect.training.region_samples import TrainingBatch
+from detect.training.stop_signals import StopSignals
 from detect.training.training_callbacks import Checkpoints, PeriodicValidation, Validate, WholeCheckpoints
 from detect.training.training_logs import run_loggers
 from detect.training.training_module import RegionTraining
@@ -82,8 +83,9 @@ def fit(
         validate, validate_every: see `PeriodicValidation`.
         resume_from: as `find_checkpoint` found it.
         say: hears, on the main process, that the run was told to stop (SIGTERM or Ctrl-C). It then finishes its step;
-            a second Ctrl-C leaves at once, by SystemExit.
+            a second Ctrl-C leaves at once. A validation under way is not finished.
     Raises:
+        KeyboardInterrupt: after a second Ctrl-C, or one before training has begun.
         ValueError: if the run to resume has more steps behind it than `steps`, or the stream ends too early.
         TrainingFailure: if a loss or gradient is not finite.
         OutputError: if a checkpoint cannot be written, or the disk is full.
@@ -92,14 +94,17 @@ def fit(
     if first_step > steps:
         raise ValueError(f"steps: expected at least the {first_step} that the checkpoint has behind it, got {steps}")
     files = WholeCheckpoints()
+    signals = StopSignals(say if is_main_process() else None)
     saving = Checkpoints(
         folder=out / "checkpoints",
         every=checkpoint_every,
         settings=settings,
         files=files,
-        say=say if is_main_process() else None,
+        signals=signals,
     )
-    validation = None if validate is None else PeriodicValidation(validate, every=validate_every, steps=steps)
+    validation = None
+    if validate is not None:
+        validation = PeriodicValidation(validate, every=validate_every, steps=steps, signals=signals)
     bars = [_StepsBar(steps)] if progress else []
     with _quiet():
         trainer = lightning.Trainer(
@@ -120,13 +125,15 @@ def fit(
         path = resume_from.path if resume_from else None
         try:
             trainer.fit(module, train_dataloaders=loader, ckpt_path=path)
+        except SystemExit as error:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from error
         except OSError as error:
             failure = output_error(out, error)
             raise (failure if failure.disk_full else error) from error
         finally:
             loader.close()
     history = tuple(validation.history) if validation else ()
-    return FitResult(trainer.global_step, not saving.stopped, history, trainer.is_global_zero)
+    return FitResult(trainer.global_step, not signals.stopped, history, trainer.is_global_zero)
 
 
 class _Loader:

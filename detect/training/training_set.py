@@ -83,6 +83,12 @@ class TrainingSet:
         foreground: NDArray[np.bool_] = ~self.allowed[:, -1]
         return foreground
 
+    @property
+    def teaches(self) -> NDArray[np.bool_]:
+        """(T,) bool: the targets that do not allow everything, so that there is something to learn from them."""
+        teaching: NDArray[np.bool_] = (~self.allowed).any(axis=1)
+        return teaching
+
     def objects(self, image: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The boxes (m, 4) and targets (m,) of one image."""
         start, stop = np.searchsorted(self.image_of, [image, image + 1])

@@ -48,7 +48,7 @@ class ValidationResult:
         num_images: all of them, those that could not be read included: their objects count as not found.
         num_exempt: pairs of image and class that do not count, because nobody has looked.
         num_uncertain: detections left out because they lie on an object of uncertain class.
-        unreadable: (file, reason).
+        unreadable: (file, reason), of images without usable proposals too.
     """
 
     evaluation: Evaluation
@@ -97,7 +97,7 @@ def validate(
 
     Args:
         model: copied, not changed; `model_of` makes one from weights in training.
-        boxes_of: position in the set → proposals (N, 4), best first.
+        boxes_of: position in the set → proposals (N, 4), best first; its ValueError makes the image an unreadable one.
         limit: proposals an image, the best ones; None: all.
         workers: threads that decode ahead; the result does not depend on it.
     Raises:
@@ -141,8 +141,13 @@ def validate_detector(
                 if isinstance(image, str):
                     unreadable.append((held_back.images[index], image))
                     continue
+                try:
+                    boxes = boxes_of(index)[:limit]
+                except ValueError as error:
+                    unreadable.append((held_back.images[index], " ".join(str(error).split())))
+                    continue
                 readable.append(index)
-                yield image, boxes_of(index)[:limit]
+                yield image, boxes
 
         detections = [one.detections for one in detector.detect(prepared())]
     return score(held_back, dict(zip(readable, detections, strict=True)), unreadable=tuple(unreadable))

@@ -7,7 +7,8 @@ of that may count for or against a detector:
 - a class for which an image is not exhaustively annotated is left out on that image, objects and detections, as
   ILSVRC leaves out the pairs of its blacklist;
 - an object whose class is not certain (ambiguous, or ignored: VOC's difficult ones, crowds) is no ground truth, and a
-  detection that lies on it rather than on a ground truth of its class counts neither way, as in VOC's rule.
+  detection that lies on it rather than on a ground truth of its class counts neither way. This is milder than VOC's
+  rule: a training set does not keep the class of an ignored object, so a detection of any class is forgiven there.
 
 An object outside the class space is background: a detection on it is wrong.
 """
@@ -98,18 +99,23 @@ def unique_names(names: Sequence[str]) -> tuple[str, ...]:
 def without_uncertain(predictions: Predictions, where: ValidationTruth) -> Predictions:
     """Predictions without the detections on uncertain objects.
 
-    A detection goes if its overlap with an uncertain object that may be of its class is at least 0.5 and larger than
-    its overlap with every ground truth of its class on the image. Overlap is IoU; with an ignored object, the share
-    of the detection inside it if that is more.
+    A detection goes if it overlaps an uncertain object that may be of its class by at least 0.5, as IoU or, for an
+    ignored object, as the share of the detection inside it; unless it overlaps a ground truth of its class by an IoU
+    that is as large as that with the uncertain object, or by 0.5 where it only lies inside an ignored one.
     """
-    uncertain = _best_overlaps(
-        predictions,
-        where.uncertain_image,
-        where.uncertain_boxes,
-        lambda labels, objects: where.uncertain_labels[objects][:, labels].T,
-        where.crowds,
-    )
     truth = where.truth
+
+    def with_uncertain(crowds: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return _best_overlaps(
+            predictions,
+            where.uncertain_image,
+            where.uncertain_boxes,
+            lambda labels, objects: where.uncertain_labels[objects][:, labels].T,
+            crowds,
+        )
+
+    nowhere = np.zeros(len(where.crowds), np.bool_)
+    inside, uncertain = with_uncertain(where.crowds), with_uncertain(nowhere)
     own = _best_overlaps(
         predictions,
         truth.image_of,
@@ -117,7 +123,8 @@ def without_uncertain(predictions: Predictions, where: ValidationTruth) -> Predi
         lambda labels, objects: labels[:, None] == truth.labels[objects],
         np.zeros(len(truth.labels), np.bool_),
     )
-    kept = (uncertain < LEAST_OVERLAP) | (uncertain <= own)
+    better = uncertain <= own
+    kept = np.where(uncertain < LEAST_OVERLAP, (inside < LEAST_OVERLAP) | (own >= LEAST_OVERLAP), better)
     return Predictions(
         image_of=predictions.image_of[kept],
         labels=predictions.labels[kept],

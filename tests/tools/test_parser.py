@@ -44,6 +44,38 @@ def test_unknown_keys_of_a_config_are_errors(parser: Parser, tmp_path: Path) -> 
         parser.parse_args(["--config", str(tmp_path / "c.yaml")])
 
 
+def test_a_setting_of_a_sub_verb_s_config(tmp_path: Path) -> None:
+    parser, verb, subject = make_parser("", prog="prog"), make_parser(""), make_parser("")
+    parser.add_subcommands(dest="verb").add_subcommand("train", verb)
+    verb.add_subcommands(dest="subject").add_subcommand("classifier", subject)
+    subject.add_argument("--config", action="config")
+    subject.add_argument("--group.learning_rate", type=float, default=1.0)
+    config = tmp_path / "c.yaml"
+    argv = ["train", "classifier", "--config", str(config)]
+    config.write_text("group: {learning_rat: 3}\n")
+    with pytest.raises(UsageError) as caught:
+        parser.parse_args(argv)
+    assert str(caught.value) == (
+        f"{config} does not accept option 'group.learning_rat' (did you mean --group.learning_rate?); "
+        "see `prog train classifier --help`"
+    )
+    config.write_text("group:\n  learning_rate: [3\n")
+    with pytest.raises(UsageError) as caught:
+        parser.parse_args(argv)
+    assert str(caught.value).startswith(f"Problems parsing config {config}, line 3, column 1: ")
+    config.write_text("group: {learning_rate: 3}\n")
+    assert parser.parse_args(argv).train.classifier.group.learning_rate == 3
+
+
+def test_dashes_where_a_flag_has_underscores(parser: Parser) -> None:
+    parser.add_argument("--group.data_root", type=str, default="")
+    parser.accept_dashes()
+    assert parser.parse_args(["--group.data-root", "a"]).group.data_root == "a"
+    assert parser.parse_args(["--group.data-root=a"]).group.data_root == "a"
+    assert parser.parse_args(["--group.data_root", "b"]).group.data_root == "b"
+    assert "--group.data-root" not in parser.format_help()
+
+
 def test_help_keeps_lines_and_shows_defaults(parser: Parser) -> None:
     text = parser.format_help()
     assert "One.\n\n  two   three\n" in text

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from detect.class_tables import DetectionClass
-from detect.training.carry_over import carry_over, outputs_of
+from detect.training.carry_over import carry_over, outputs_of, untaught_classes
+from detect.training.training_set import IGNORED, TrainingSet
 
 
 def random_case(seed: int, outputs: int = 9, width: int = 4) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -122,6 +125,37 @@ def test_outputs_of_classes() -> None:
     assert outputs_of(classes, [True, False, True], 5).tolist() == [True, False, False, True, False]
     with pytest.raises(ValueError, match="zip"):
         outputs_of(classes, [True], 5)
+
+
+def test_untaught_classes() -> None:
+    # Three classes and a background column; image 1 is annotated for the first class only.
+    allowed = np.array([[1, 0, 0, 0], [0, 1, 0, 1], [0, 1, 1, 1], [1, 1, 1, 1], [1, 0, 1, 1]], bool)
+
+    def untaught(targets: list[int], background: list[int]) -> list[bool]:
+        one = TrainingSet(
+            name="case",
+            images=tuple(Path(f"{number}.png") for number in range(len(background))),
+            names=tuple(str(number) for number in range(len(background))),
+            weights=np.ones(len(background)),
+            classes=tuple(DetectionClass("", name, (label,)) for label, name in enumerate("abc")),
+            allowed=allowed,
+            image_of=np.zeros(len(targets), np.int64),
+            boxes=np.tile(np.array([[0, 0, 9, 9]], np.float32), (len(targets), 1)),
+            targets=np.array(targets, np.int64),
+            background=np.array(background, np.int64),
+        )
+        return untaught_classes(one).tolist()
+
+    assert untaught([], [3]) == [True, True, True]
+    assert untaught([0], [3]) == [False, True, True]  # an object of a
+    assert untaught([1], [3]) == [True, False, True]  # an object that may be b
+    assert untaught([3, IGNORED], [3]) == [
+        True,
+        True,
+        True,
+    ]  # one that may be anything, and one that counts neither way
+    assert untaught([], [3, 2]) == [False, True, True]  # image 1: background is not a
+    assert untaught([], [4, 3]) == [True, False, True]
 
 
 def test_errors() -> None:

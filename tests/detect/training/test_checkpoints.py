@@ -14,8 +14,10 @@ import torch
 from detect.training.checkpoints import (
     checkpoint_path,
     find_checkpoint,
+    newest_step,
     plain_settings,
     read_checkpoint,
+    remove_damaged,
     remove_old,
     setting_differences,
     write_checkpoint,
@@ -77,7 +79,7 @@ def test_a_truncated_one_falls_back_to_the_one_before(tmp_path: Path, kept: floa
     content = newer.read_bytes()
     newer.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
     found = find_checkpoint(tmp_path, SETTINGS)
-    assert (found.path, found.step) == (older, 100)
+    assert (found.path, found.step, found.damaged) == (older, 100, (newer,))
     (note,) = found.notes
     assert note.startswith(f"{newer} is not a whole checkpoint: ")
     assert note.endswith("; passed over")
@@ -98,8 +100,8 @@ def test_something_else_is_no_checkpoint(tmp_path: Path) -> None:
     torch.save([1], tmp_path / "step-000002.ckpt")
     found = find_checkpoint(tmp_path, SETTINGS)
     assert found.path is None
-    assert len(found.notes) == 2
-    assert all("expected one of a training run" in note for note in found.notes)
+    assert all("expected one of a training run" in note for note in found.notes[:2])
+    assert found.notes[2:] == ("no whole checkpoint: starting at step 0",)
 
 
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
@@ -108,6 +110,36 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"optimisation.learning_rate: 0.001 there, 0.002 here\. Choose") as caught:
         find_checkpoint(tmp_path, other)
     assert str(caught.value).startswith(f"{path} belongs to a run with other settings: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"images": 1625, "content": "b"}, "data: 1626 images there, 1625 here"),
+        ({"name": "voc + coco", "images": 1700, "objects": 9}, "data: voc there, voc + coco here, 1626 images there,"),
+        ({}, "data: the same images, other boxes, classes or weights"),
+        ({"content": "b"}, "data: as many images, but others"),
+    ],
+)
+def test_how_data_differ_is_told(changes: dict[str, Any], told: str) -> None:
+    summary = {"name": "voc", "images": 1626, "objects": 4000, "content": "a"}
+    there, here = SETTINGS | {"data": "12ab"}, SETTINGS | {"data": "34cd"}
+    (said,) = setting_differences(there | {"data_summary": summary}, here | {"data_summary": summary | changes})
+    assert said.startswith(told)
+    assert list(setting_differences(there, there | {"data_summary": summary})) == []  # of before there were summaries
+    assert list(setting_differences(there, here | {"data_summary": summary})) == ["data: 12ab there, 34cd here"]
+
+
+def test_damaged_ones_go_and_do_not_count_as_kept(tmp_path: Path) -> None:
+    whole = [save(tmp_path, step) for step in (100, 200)]
+    for step in (300, 400):
+        save(tmp_path, step).write_bytes(b"")
+    found = find_checkpoint(tmp_path, SETTINGS)
+    remove_damaged(found)
+    remove_damaged(found)  # twice is harmless
+    remove_old(tmp_path)
+    assert sorted(tmp_path.iterdir()) == whole
+    assert (newest_step(tmp_path), newest_step(tmp_path / "none")) == (200, 0)
 
 
 def test_many_differences_are_counted(tmp_path: Path) -> None:

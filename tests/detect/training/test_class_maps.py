@@ -43,13 +43,18 @@ def named(name: str, kind: str) -> set[str]:
         ("voc", "diningtable", {"table"}),
         ("voc", "aeroplane", {"airplane"}),
         ("voc", "pottedplant", {"flower pot", BACKGROUND}),
-        ("voc", "bottle", {"water bottle", "wine bottle", "perfume", "soap dispenser", BACKGROUND}),
+        (
+            "voc",
+            "bottle",
+            {"water bottle", "wine bottle", "perfume", "soap dispenser", "cream", "hair spray", BACKGROUND},
+        ),
+        ("coco", "bear", {"bear", "giant panda"}),
         ("coco", "couch", {"sofa"}),
         ("coco", "tie", {"tie", "bow tie"}),
         ("coco", "hair drier", {"hair dryer"}),
         ("coco", "toilet", {BACKGROUND}),
         ("coco", "toothbrush", {BACKGROUND}),
-        ("coco", "truck", {"car", BACKGROUND}),
+        ("coco", "truck", {"car", "snowplow", BACKGROUND}),
         ("ilsvrc_det", "n02084071", {"dog"}),
         ("ilsvrc_loc", LEAVES[151].wnid, {"dog"}),  # Chihuahua
         ("ilsvrc_loc", LEAVES[851].wnid, {"tv or monitor"}),  # television
@@ -132,6 +137,7 @@ def test_what_a_leaf_covers() -> None:
     assert classes_covered_by_leaf(LEAVES[151].wnid) == (57,)
     assert classes_covered_by_leaf(LEAVES[982].wnid) == ()  # groom: the bride is a person too
     assert classes_covered_by_leaf(LEAVES[834].wnid) == ()  # suit
+    assert classes_covered_by_leaf(LEAVES[348].wnid) == ()  # ram: ewes are sheep too
     assert classes_covered_by_leaf("n00000001") == ()
     assert OTHERS_NOT_ANNOTATED <= DETECTION
 

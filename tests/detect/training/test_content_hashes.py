@@ -64,6 +64,13 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
         content_hashes([tmp_path / "a"], tmp_path / "a" / "hashes.json")
 
 
+def test_a_cache_that_is_only_read(tmp_path: Path) -> None:
+    file, cache = tmp_path / "a", tmp_path / "hashes.json"
+    file.write_bytes(b"abc")
+    assert content_hashes([file], cache, write=False) == [ABC]
+    assert not cache.exists()
+
+
 def test_overlap() -> None:
     refuse_overlap(["1", "2", None], ["a", "b", "c"], ["3", None], ["d", "e"])  # None is no content
     refuse_overlap([], [], [], [])

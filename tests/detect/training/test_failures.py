@@ -14,7 +14,7 @@ def test_the_step_and_its_files_are_named() -> None:
     batch = TrainingBatch(7, 0, (tiny_sample(7, 0), tiny_sample(7, 2)))
     assert str(not_finite("the loss", 7, batch_files(batch))) == (
         "the loss of step 7 is not finite; the batch's files: step7_slot0.jpg, step7_slot2.jpg. "
-        "A lower learning rate or a smaller clip helps where the files are sound"
+        "Where the files are sound, start again with a lower learning rate or a smaller clip, and --overwrite"
     )
     assert "files: none." in str(not_finite("the gradient", 7, []))
 

@@ -17,6 +17,7 @@ from detect.training.training_set import IGNORED
 SIZE = (100, 100)
 FOREGROUND = ~ALLOWED[:, -1]  # targets 0 and 1; 2 is background, 3 the second class or background
 EVERYTHING = Settings(foreground=1000, background=1000)
+TEACHES = np.ones(len(FOREGROUND), np.bool_)
 NONE = np.empty((0, 4), np.float32)
 
 
@@ -33,7 +34,7 @@ def sample(
     size: tuple[int, int] = SIZE,
 ) -> SampledRegions:
     rng = np.random.default_rng(seed)
-    return sample_regions(proposals, objects, np.array(targets, np.int64), 2, FOREGROUND, size, settings, rng)
+    return sample_regions(proposals, objects, np.array(targets, np.int64), 2, FOREGROUND, TEACHES, size, settings, rng)
 
 
 def as_dict(regions: SampledRegions) -> dict[tuple[float, ...], int]:
@@ -242,7 +243,7 @@ def test_same_seed_same_regions_and_inputs_are_left_alone() -> None:
     before = proposals.copy(), objects.copy(), targets.copy()
     settings = Settings(jittered=4)
     drawn = [
-        sample_regions(proposals, objects, targets, 2, FOREGROUND, SIZE, settings, np.random.default_rng(seed))
+        sample_regions(proposals, objects, targets, 2, FOREGROUND, TEACHES, SIZE, settings, np.random.default_rng(seed))
         for seed in (0, 0, 1)
     ]
     np.testing.assert_array_equal(drawn[0].boxes, drawn[1].boxes)
@@ -267,6 +268,25 @@ def test_types_for_the_configuration_s_own_settings() -> None:
     assert (regions.matched.dtype, regions.regress.dtype) == (np.float32, np.bool_)
 
 
+def test_regions_that_teach_nothing_are_not_drawn_and_others_take_their_place() -> None:
+    proposals = boxes(*((0, 0, 10, 10 - i / 10) for i in range(3)), *((50, 50, 60 + i, 60) for i in range(5)))
+    teaches = np.array([True, True, False, True])
+    settings = Settings(foreground=1, background=3)
+    drawn = sample_regions(
+        proposals,
+        boxes((0, 0, 10, 10)),
+        np.array([0]),
+        2,
+        FOREGROUND,
+        teaches,
+        SIZE,
+        settings,
+        np.random.default_rng(0),
+    )
+    assert drawn.targets.tolist() == [0, 0, 0, 0]
+    assert set(sample(proposals, boxes((0, 0, 10, 10)), [0], settings).targets.tolist()) == {0, 2}
+
+
 def test_covered_by_nothing() -> None:
     assert covered_by(boxes((0, 0, 1, 1)), NONE).tolist() == [False]
     assert covered_by(NONE, boxes((0, 0, 1, 1))).shape == (0,)
@@ -289,6 +309,7 @@ def test_wrong_arguments_are_refused(change: dict[str, object], message: str) ->
         "object_targets": np.array([0]),
         "background_target": 2,
         "is_foreground": FOREGROUND,
+        "teaches": TEACHES,
         "image_size": SIZE,
         "settings": Settings(),
         "rng": np.random.default_rng(0),

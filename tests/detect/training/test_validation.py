@@ -69,6 +69,20 @@ def test_detections_find_their_images_past_an_unreadable_one(case, tmp_path):
     assert result.average_precisions["dog"] == 0.0  # its object counts as not found
 
 
+def test_an_image_without_proposals_is_recorded_and_ends_nothing(case):
+    def boxes_of(index):
+        if index == 1:
+            raise ValueError("b.npz: expected proposals,\ngot nothing")
+        return np.array([[0, 0, 40, 40]], np.float32)
+
+    result = validate_detector(GivenBoxes(), case, boxes_of)
+    assert [(path.name, reason) for path, reason in result.unreadable] == [
+        ("b.png", "b.npz: expected proposals, got nothing")
+    ]
+    assert result.evaluation.num_detections == 2
+    assert result.average_precisions["cat"] == 0.0
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_result_does_not_depend_on_workers(case, workers):
     result = validate_detector(

@@ -5,6 +5,7 @@ import pytest
 from held_back_case import BIRD, CAT, DOG, held_back
 
 from detect.predictions import Predictions
+from detect.training.training_set import IGNORED
 from detect.training.validation_truth import ground_truth_of, overlaps, unique_names, without_uncertain
 
 
@@ -75,6 +76,16 @@ def test_a_detection_that_lies_more_on_its_own_ground_truth_stays():
     where = ground_truth_of(case)
     given = predictions((0, DOG, [0, 0, 40, 40]), (0, DOG, [2, 0, 42, 40]), (0, DOG, [4, 0, 44, 40]))
     assert without_uncertain(given, where).boxes[:, 0].tolist() == [0, 2]  # the second overlaps both alike
+
+
+def test_a_detection_of_a_ground_truth_inside_an_ignored_object_stays():
+    # As a cat on a difficult sofa: the detection is wholly inside the ignored object, and on its own ground truth.
+    boxes = np.array([[20, 20, 60, 60], [0, 0, 100, 100]], np.float32)
+    where = ground_truth_of(held_back(boxes=boxes, targets=np.array([CAT, IGNORED]), image_of=np.array([0, 0])))
+    on_the_cat = predictions((0, CAT, [20, 20, 58, 60]))
+    assert len(without_uncertain(on_the_cat, where)) == 1
+    beside_the_cat = predictions((0, CAT, [60, 60, 90, 90]))
+    assert len(without_uncertain(beside_the_cat, where)) == 0
 
 
 def test_no_objects_and_no_detections():
