@@ -86,7 +86,7 @@ class TrainingSet:
     @property
     def teaches(self) -> NDArray[np.bool_]:
         """(T,) bool: the targets that do not allow everything, so that there is something to learn from them."""
-        teaching: NDArray[np.bool_] = (~self.allowed).any(axis=1)
+        teaching: NDArray[np.bool_] = self.allowed.sum(axis=1) < self.allowed.shape[1]
         return teaching
 
     def objects(self, image: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
