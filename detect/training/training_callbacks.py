@@ -20,8 +20,8 @@ from detect.training.checkpoints import (
     write_checkpoint,
 )
 from detect.training.failures import TrainingFailure
-from detect.training.stop_signals import CutShort, StopSignals
 from detect.training.training_module import RegionTraining
+from detect.training.training_signals import CutShort, StopSignals
 from detect.whole_files import OutputError
 
 Validate = Callable[[int, dict[str, Tensor]], Mapping[str, float]]

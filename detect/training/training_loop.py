@@ -21,10 +21,10 @@ from detect.devices import resolve_precision
 from detect.training.checkpoints import FoundCheckpoint
 from detect.training.processes import is_main_process
 from detect.training.region_samples import TrainingBatch
-from detect.training.stop_signals import StopSignals
 from detect.training.training_callbacks import Checkpoints, PeriodicValidation, Validate, WholeCheckpoints
 from detect.training.training_logs import run_loggers
 from detect.training.training_module import RegionTraining
+from detect.training.training_signals import StopSignals
 from detect.whole_files import output_error
 
 Stream = Callable[[int, int, int], AbstractContextManager[Iterator[TrainingBatch]]]

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from detect.training.stop_signals import CutShort, StopSignals
+from detect.training.training_signals import CutShort, StopSignals
 
 
 def test_noted_and_said_once() -> None:
