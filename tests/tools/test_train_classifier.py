@@ -306,16 +306,13 @@ class TestRun:
         assert train(*sets) == 3
         assert Path("out", "unreadable.txt").read_bytes().startswith(b"voc/JPEGImages/\xff.png: ")
 
-    @pytest.mark.parametrize("started", ["by Lightning", "by torchrun"])
-    def test_two_processes_make_the_model_of_one(self, trained: Path, started: str) -> None:
-        launcher: tuple[str, ...] = ()
-        if started == "by torchrun":
-            launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    def test_two_processes_make_the_model_of_one(self, trained: Path) -> None:
+        """Started by Lightning; `torchrun` is in `test_of_two_processes_one_says_what_is_wrong` and test_training_loop."""
         Path("program.py").write_text("import sys; from tools.cli import main; sys.exit(main())")
         command = ["program.py", "train", "classifier", "--config", "tiny.yaml", "--out", "out", "--devices", "2"]
         root = str(Path(__file__).resolve().parents[2])
         done = subprocess.run(
-            [sys.executable, *launcher, *command],
+            [sys.executable, *command],
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root},
             capture_output=True,
             text=True,
