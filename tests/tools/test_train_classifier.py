@@ -307,7 +307,7 @@ class TestRun:
         assert Path("out", "unreadable.txt").read_bytes().startswith(b"voc/JPEGImages/\xff.png: ")
 
     def test_two_processes_make_the_model_of_one(self, trained: Path) -> None:
-        """Started by Lightning; `torchrun` is in `test_of_two_processes_one_says_what_is_wrong` and test_training_loop."""
+        """Started by Lightning; of `torchrun` are the test below and those of the loop."""
         Path("program.py").write_text("import sys; from tools.cli import main; sys.exit(main())")
         command = ["program.py", "train", "classifier", "--config", "tiny.yaml", "--out", "out", "--devices", "2"]
         root = str(Path(__file__).resolve().parents[2])
