@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
-from configs.ranges import check_choice, check_least
+from configs.ranges import check_choice, check_least, check_range
 
 DATA_KINDS = ("ilsvrc_det", "ilsvrc_loc", "voc", "coco", "generated")
 SCHEDULES = ("constant", "step", "googlenet", "cosine")
@@ -39,7 +38,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         check_choice("data.kind", self.kind, DATA_KINDS)
         check_least("data.most_per_class", self.most_per_class, 1)
-        _check_range("data.weight", self.weight, above=0.0)
+        check_range("data.weight", self.weight, above=0.0)
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,9 @@ class SamplingConfig:
                 f"sampling: expected 0 <= background_iou low < high <= foreground_iou <= 1, "
                 f"got {low}, {high}, {self.foreground_iou}"
             )
-        _check_range("sampling.regression_iou", self.regression_iou, least=self.foreground_iou, most=1.0)
-        _check_range("sampling.jitter", self.jitter, least=0.0, most=1.0)
-        _check_range("sampling.photometric", self.photometric, least=0.0, most=1.0)
+        check_range("sampling.regression_iou", self.regression_iou, least=self.foreground_iou, most=1.0)
+        check_range("sampling.jitter", self.jitter, least=0.0, most=1.0)
+        check_range("sampling.photometric", self.photometric, least=0.0, most=1.0)
 
     @property
     def regions_per_image(self) -> int:
@@ -137,10 +136,10 @@ class HeadConfig:
         check_choice("head.start", self.start, ("classes", "random"))
         check_choice("head.box_regression", self.box_regression, ("none", "agnostic", "per_class"))
         check_least("head.carry_over", self.carry_over, 0)
-        _check_range("head.auxiliary", self.auxiliary, least=0.0)
-        _check_range("head.box_weight", self.box_weight, least=0.0)
-        _check_range("head.dropout", self.dropout, least=0.0, most=0.99)
-        _check_range("head.auxiliary_dropout", self.auxiliary_dropout, least=0.0, most=0.99)
+        check_range("head.auxiliary", self.auxiliary, least=0.0)
+        check_range("head.box_weight", self.box_weight, least=0.0)
+        check_range("head.dropout", self.dropout, least=0.0, most=0.99)
+        check_range("head.auxiliary_dropout", self.auxiliary_dropout, least=0.0, most=0.99)
 
 
 @dataclass(frozen=True)
@@ -184,15 +183,15 @@ class OptimisationConfig:
         check_choice("optimisation.schedule", self.schedule, SCHEDULES)
         check_choice("optimisation.frozen", self.frozen, MODULES)
         check_choice("optimisation.precision", self.precision, ("auto", "fp32", "bf16"))
-        _check_range("optimisation.learning_rate", self.learning_rate, above=0.0)
-        _check_range("optimisation.head_rate", self.head_rate, least=0.0)
+        check_range("optimisation.learning_rate", self.learning_rate, above=0.0)
+        check_range("optimisation.head_rate", self.head_rate, least=0.0)
         for name, rate in self.rates.items():
-            _check_range(f"optimisation.rates.{name}", rate, least=0.0)
-        _check_range("optimisation.momentum", self.momentum, least=0.0, most=0.9999)
-        _check_range("optimisation.weight_decay", self.weight_decay, least=0.0)
-        _check_range("optimisation.averaging", self.averaging, least=0.0, most=0.99999)
+            check_range(f"optimisation.rates.{name}", rate, least=0.0)
+        check_range("optimisation.momentum", self.momentum, least=0.0, most=0.9999)
+        check_range("optimisation.weight_decay", self.weight_decay, least=0.0)
+        check_range("optimisation.averaging", self.averaging, least=0.0, most=0.99999)
         if self.clip is not None:
-            _check_range("optimisation.clip", self.clip, above=0.0)
+            check_range("optimisation.clip", self.clip, above=0.0)
         if not all(0 < drop < 1 for drop in self.drops) or sorted(self.drops) != list(self.drops):
             raise ValueError(f"optimisation.drops: expected rising fractions between 0 and 1, got {self.drops}")
 
@@ -216,7 +215,7 @@ class ValidationConfig:
     limit: int | None = 200
 
     def __post_init__(self) -> None:
-        _check_range("validation.held_back", self.held_back, least=0.0, most=0.9)
+        check_range("validation.held_back", self.held_back, least=0.0, most=0.9)
         check_least("validation.every", self.every, 0)
         check_least("validation.images", self.images, 1)
         check_least("validation.limit", self.limit, 1)
@@ -241,7 +240,7 @@ class TrainProposalConfig:
 
     def __post_init__(self) -> None:
         check_least("proposals.limit", self.limit, 1)
-        _check_range("proposals.superpixel_scale", self.superpixel_scale, above=0.0)
+        check_range("proposals.superpixel_scale", self.superpixel_scale, above=0.0)
 
 
 @dataclass(frozen=True)
@@ -300,14 +299,3 @@ class ClassifierTrainingConfig:
                 f"devices: expected a divisor of sampling.images_per_batch "
                 f"({self.sampling.images_per_batch}), got {self.devices}"
             )
-
-
-def _check_range(
-    name: str, value: float, *, above: float | None = None, least: float | None = None, most: float = math.inf
-) -> None:
-    low = above is None or value > above
-    at_least = least is None or value >= least
-    if not (math.isfinite(value) and low and at_least and value <= most):
-        wanted = f"above {above}" if above is not None else f"from {least}"
-        wanted += f" to {most}" if math.isfinite(most) else " on"
-        raise ValueError(f"{name}: expected a finite number {wanted}, got {value}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-# The name that a file has while it is written. One will do: only one process writes to a run's folder. It is short,
-# so that any name that a file system takes can be written.
+# The name that a file has while it is written. One will do where only one process writes, as to a run's folder. It is
+# short, so that any name that a file system takes can be written.
 UNFINISHED = ".unfinished"
 
 
@@ -33,6 +34,11 @@ def write_whole(path: Path, content: bytes) -> None:
     _write_parts(path, [content])
 
 
+def write_whole_beside_others(path: Path, content: bytes) -> None:
+    """`write_whole` where several threads or processes write to one folder: each under a name of its own."""
+    _write_parts(path, [content], f"{UNFINISHED}-{uuid.uuid4().hex}")
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """`write_whole` for a file too large to hold: UTF-8 text, a piece at a time; newlines as they are."""
     _write_parts(path, (line.encode() for line in lines))
@@ -45,8 +51,8 @@ def output_error(path: Path, error: OSError) -> OutputError:
     return OutputError(f"cannot write {path}: {error.strerror or error}{cure}", disk_full=full)
 
 
-def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
-    unfinished = path.with_name(UNFINISHED)
+def _write_parts(path: Path, parts: Iterable[bytes], unfinished_name: str = UNFINISHED) -> None:
+    unfinished = path.with_name(unfinished_name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 
 from detect.image_decoding import ImageError, decode_image_bytes
 from detect.prepared_images import work_ahead
-from detect.whole_files import output_error
+from detect.whole_files import write_whole_beside_others
 from proposals import Proposals, selective_search
 from proposals.diversity import MODES
 from proposals.proposal_files import proposal_bytes, read_proposals
@@ -102,7 +100,7 @@ class ProposalStore:
         Raises:
             OutputError: if that is impossible, as filling would be.
         """
-        _write_whole(self.folder / "setting.json", json.dumps(self.setting, indent=2).encode() + b"\n")
+        write_whole_beside_others(self.folder / "setting.json", json.dumps(self.setting, indent=2).encode() + b"\n")
 
     def fill(
         self,
@@ -163,7 +161,7 @@ class ProposalStore:
             return "not enough memory for this image"
         except Exception as error:  # one photo never ends the search of the others; the reason is kept
             return " ".join(f"{type(error).__name__} in selective search: {error}".split())
-        _write_whole(self.path(sha), content)
+        write_whole_beside_others(self.path(sha), content)
         return None
 
     def _propose(self, image: NDArray[np.uint8], threads: int) -> Proposals:
@@ -192,18 +190,3 @@ def proposal_content(
         raise ValueError("changed since its hash was taken")
     image = decode_image_bytes(data)
     return proposal_bytes(propose(image, threads), (image.shape[0], image.shape[1]))
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """`detect.whole_files.write_whole` where several threads and processes write to one folder."""
-    unfinished = path.with_name(f".unfinished-{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_bytes(content)
-            os.replace(unfinished, path)
-        except BaseException:  # an interrupt too
-            unfinished.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise output_error(path, error) from error

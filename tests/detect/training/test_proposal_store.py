@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -169,15 +171,19 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_rest(
     store = store_in(tmp_path / "store")
     store.fill(photos[:1], hashes[:1], 1)
     before = files_in(store.folder)
-    write = Path.write_bytes
+    open_file = Path.open
 
-    def full(path: Path, content: bytes) -> int:
-        if len(content) > 500:  # the setting still fits
-            write(path, content[:100])
+    class FullDisk(io.BytesIO):
+        def writelines(self, lines: Any) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(path, content)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    def full(path: Path, mode: str = "r", *more: Any, **others: Any) -> Any:
+        if mode != "wb" or path.parent == store.folder:  # the setting still fits
+            return open_file(path, mode, *more, **others)
+        open_file(path, mode).close()  # the name is there, its content does not fit
+        return FullDisk()
+
+    monkeypatch.setattr(Path, "open", full)
     with pytest.raises(OutputError, match=r"cannot write .*\.npz: No space left on device; make room"):
         store.fill(photos, hashes, 1)
     assert files_in(store.folder) == before
