@@ -52,9 +52,3 @@ def retargeted(full: TrainingSet, train: TrainingSet, regions: CachedRegions) ->
     labels = single_classes(full.allowed)[target]
     gone = (target == full.background[image]) | ((labels >= 0) & ~shown[target])
     return np.where(gone, train.background[image], target), regress & ~gone
-
-
-def without_mask(full: TrainingSet, train: TrainingSet, regions: CachedRegions, targets: np.ndarray) -> np.ndarray:
-    """Targets where background regions have the background of `unmasked`."""
-    image = regions.table["image"]
-    return np.where(targets == full.background[image], train.background[image], targets)

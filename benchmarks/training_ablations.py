@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from cached_training import FROZEN, CachedTraining, detect_cached
-from hidden_classes import hidden_classes, hide, retargeted, without_mask
+from hidden_classes import hidden_classes, hide, retargeted
 from measuring import environment, markdown, write_json
 from pooled_features import FeatureMaker, PooledGoogLeNet, pooled_network, train_regions, validation_regions
 from torch import Tensor
@@ -39,12 +39,13 @@ from detect.model_info import ModelInfo, ProposalSetting
 from detect.model_zoo import find_model_file
 from detect.region_classifier import RegionClassifier
 from detect.training.carry_over import carry_over, outputs_of
-from detect.training.losses import unmasked
 from detect.training.network_start import start_network
 from detect.training.objective import Objective
 from detect.training.training_report import objects_per_class
 from detect.training.training_set import TrainingSet
-from detect.training.validation import ValidationResult
+from detect.training.validation import ValidationResult, score
+
+FREQUENT = 10  # held-back objects, from which on a class counts in the table
 
 
 class Ablations:
@@ -67,6 +68,7 @@ class Ablations:
         self.validation = maker.keep("validation", range(len(self.data.held_back)), proposals)
         self.cache_seconds = time.perf_counter() - started
         self.hidden = hidden_classes(self.data.train)
+        self.objects = objects_of(score(self.data.held_back, {}))
 
     def run(self, name: str) -> dict[str, Any]:
         """Train and judge one variant; each way of reading its weights is a row of the table."""
@@ -79,7 +81,7 @@ class Ablations:
         rows = {name: self.judge(info, average)}
         if name == "reference":
             rows["no_averaging"] = self.judge(info, network.state_dict())
-        if name in ("reference", "hidden"):
+        if name == "reference" or variant.hide:
             taught = objects_per_class(self._hiding(variant)) > 0
             rows[f"{name}_carried"] = self.judge(info, self._carried(info, start.state_dict(), average, taught))
         steps = len(losses)
@@ -123,7 +125,7 @@ class Ablations:
         network.load_state_dict(state)
         classifier = RegionClassifier(Model(info, network.eval(), ""), device=str(self.device))
         result = detect_cached(classifier, self.validation, self.data.held_back)
-        return figures(result, self.hidden)
+        return figures(result)
 
     def _train(
         self, network: PooledGoogLeNet, info: ModelInfo, variant: Variant
@@ -131,9 +133,6 @@ class Ablations:
         """The averaged state, and the loss of every step."""
         options, full, train = self.options, self.data.train, self._hiding(variant)
         targets, regress = retargeted(full, train, self.train)
-        if not variant.head.masked:
-            train = unmasked(train)
-            targets = without_mask(full, train, self.train, targets)
         objective = Objective(
             allowed=train.allowed,
             classes=info.classes,
@@ -141,9 +140,15 @@ class Ablations:
             per_class=info.box_regression == "per_class",
             auxiliary=0.0,
             box_weight=variant.head.box_weight,
+            background=train.background.tolist(),
+            unannotated=variant.head.unannotated,
         ).to(self.device)
         settings = OptimisationConfig(
-            steps=options.steps, learning_rate=options.learning_rate, head_rate=variant.head_rate, frozen=FROZEN
+            steps=options.steps,
+            learning_rate=options.learning_rate,
+            head_rate=variant.head_rate,
+            rates=variant.rates,
+            frozen=FROZEN,
         )
         foreground = train.is_foreground[targets]
         training = CachedTraining(self.train, targets, regress, foreground, options.batch, options.seed)
@@ -173,38 +178,39 @@ class Ablations:
         return {**{name: getattr(options, name) for name in names}, "sampling": dataclasses.asdict(sampling)}
 
 
-def figures(result: ValidationResult, hidden: np.ndarray) -> dict[str, Any]:
-    """mAP of all classes with ground truth, of the hidden ones among them, and of the others; AP of each."""
+def figures(result: ValidationResult) -> dict[str, Any]:
+    """mAP, and the AP of each class that has ground truth."""
     found = result.average_precisions
-    of_hidden = [ap for ap, is_hidden in zip(found.values(), hidden, strict=True) if is_hidden and ap is not None]
-    others = [ap for ap, is_hidden in zip(found.values(), hidden, strict=True) if not is_hidden and ap is not None]
     return {
         "mAP": result.mean_average_precision,
-        "mAP_hidden": float(np.mean(of_hidden)) if of_hidden else None,
-        "mAP_others": float(np.mean(others)) if others else None,
-        "classes": result.num_classes,
-        "classes_hidden": len(of_hidden),
-        "objects": result.evaluation.num_ground_truths,
         "AP": {name: ap for name, ap in found.items() if ap is not None},
     }
 
 
-def report(finished: dict[str, Any]) -> str:
-    """A line for each way of reading each run's weights."""
+def objects_of(result: ValidationResult) -> dict[str, int]:
+    """Objects that were to be found, by class."""
+    per_class = result.evaluation.per_class
+    return {one.detection_class.name: one.num_ground_truths for one in per_class if one.num_ground_truths}
 
-    def cell(value: float | None) -> str:
-        return "" if value is None else f"{100 * value:.2f}"
+
+def report(finished: dict[str, Any], objects: dict[str, int], hidden: set[str]) -> str:
+    """A line for each way of reading each run's weights: mean AP of classes of which there are enough objects.
+
+    The AP of a class of one or two objects says nothing, and a plain mean is made of these.
+    """
+    frequent = [name for name, count in objects.items() if count >= FREQUENT]
+    parts = (frequent, [one for one in frequent if one in hidden], [one for one in frequent if one not in hidden])
+
+    def mean(row: dict[str, Any], names: list[str]) -> str:
+        return f"{100 * np.mean([row['AP'][name] for name in names]):.1f}" if names else ""
 
     rows = []
     for one in finished.values():
         for number, (name, row) in enumerate(one["rows"].items()):
             meaning = EXTRA.get(name, one["meaning"]) if number else one["meaning"]
-            rows.append([name, meaning, cell(row["mAP"]), cell(row["mAP_hidden"]), cell(row["mAP_others"])])
-    first = next(iter(finished.values()))["rows"]
-    covers = next(iter(first.values()))
-    hidden, classes = covers["classes_hidden"], covers["classes"]
-    header = ["run", "what", f"mAP, {classes} classes", f"hidden {hidden}", f"other {classes - hidden}"]
-    return markdown(header, rows)
+            rows.append([name, meaning, *(mean(row, part) for part in parts), f"{100 * row['mAP']:.1f}"])
+    counts = [f"{len(part)} {what}" for part, what in zip(parts, ("classes", "hidden", "others"), strict=True)]
+    return markdown(["run", "what", *counts, f"all {len(objects)}, plain mAP"], rows)
 
 
 def parse() -> argparse.Namespace:
@@ -260,7 +266,9 @@ def main() -> None:
         counts = {"train_regions": len(ablations.train), "validation_regions": len(ablations.validation)}
         about = {**environment(torch.get_num_threads()), **counts, "settings": settings}
         write_json(options.json, {**about, "results": finished})
-    print(report(finished))
+    classes = ablations.data.train.classes
+    hidden = {one.name for one, is_hidden in zip(classes, ablations.hidden, strict=True) if is_hidden}
+    print(report(finished, ablations.objects, hidden))
 
 
 if __name__ == "__main__":

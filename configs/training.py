@@ -116,8 +116,9 @@ class HeadConfig:
         box_weight: of the box loss beside the classification loss.
         carry_over: after LSDA: number of nearest outputs with boxes whose change is carried to each output of a class
             that the data say nothing about; 0: off.
-        masked: a background region may be any class that its image is not annotated for. False: it is background
-            (for comparison).
+        unannotated: a background region may be of a class that its image is not annotated for, but seldom is: weight of
+            these classes' probability beside background's. 1: it may be any of them; 0: it is background. Papers on
+            data annotated for all classes have no such thing.
     """
 
     kind: str = "marginal"
@@ -129,7 +130,7 @@ class HeadConfig:
     box_regression: str = "agnostic"
     box_weight: float = 1.0
     carry_over: int = 5
-    masked: bool = True
+    unannotated: float = 0.1
 
     def __post_init__(self) -> None:
         check_choice("head.kind", self.kind, ("marginal", "softmax"))
@@ -138,6 +139,7 @@ class HeadConfig:
         check_least("head.carry_over", self.carry_over, 0)
         check_range("head.auxiliary", self.auxiliary, least=0.0)
         check_range("head.box_weight", self.box_weight, least=0.0)
+        check_range("head.unannotated", self.unannotated, least=0.0, most=1.0)
         check_range("head.dropout", self.dropout, least=0.0, most=0.99)
         check_range("head.auxiliary_dropout", self.auxiliary_dropout, least=0.0, most=0.99)
 
@@ -299,3 +301,13 @@ class ClassifierTrainingConfig:
                 f"devices: expected a divisor of sampling.images_per_batch "
                 f"({self.sampling.images_per_batch}), got {self.devices}"
             )
+
+    @property
+    def images_per_batch(self) -> int:
+        """Of the global batch."""
+        return self.sampling.images_per_batch
+
+    @property
+    def validate_every(self) -> int | None:
+        """Steps; None: at the start and the end."""
+        return self.validation.every

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from configs.training import ClassifierTrainingConfig, DataConfig
+from configs.training import DataConfig
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.training.data_sets import Problem
@@ -19,6 +19,32 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
 DATA = "data"  # folder below OUT: what is known of the data, and the pictures that are drawn
 GENERATED = "generated"  # below that
 PROBLEMS_TOLD = 3
+
+
+class HeldBackSettings(Protocol):
+    """What decides which images judge a run."""
+
+    @property
+    def held_back(self) -> float: ...
+    @property
+    def data(self) -> tuple[DataConfig, ...]: ...
+    @property
+    def images(self) -> int | None: ...
+
+
+class DataSettings(Protocol):
+    """The part of a training configuration that names its data."""
+
+    @property
+    def data(self) -> tuple[DataConfig, ...]: ...
+    @property
+    def data_root(self) -> str: ...
+    @property
+    def class_space(self) -> str: ...
+    @property
+    def validation(self) -> HeldBackSettings: ...
+    @property
+    def seed(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +75,7 @@ class TrainingData:
         return digest.hexdigest()[:16]
 
 
-def read_training_data(config: ClassifierTrainingConfig, out: Path) -> TrainingData:
+def read_training_data(config: DataSettings, out: Path) -> TrainingData:
     """Read every data set, and split off what is held back.
 
     Args:
@@ -62,7 +88,6 @@ def read_training_data(config: ClassifierTrainingConfig, out: Path) -> TrainingD
     """
     from detect.training.content_hashes import refuse_overlap
     from detect.training.joined_sets import join_sets, subset
-    from detect.training.losses import unmasked
 
     problems: list[Problem] = []
     folder = out / DATA
@@ -84,10 +109,10 @@ def read_training_data(config: ClassifierTrainingConfig, out: Path) -> TrainingD
         digests = [hashes[path][8:] for path in judge.images]  # the first digits decided what is held back
         by_hash = sorted(range(len(judge)), key=digests.__getitem__)
         judge = subset(judge, sorted(by_hash[: config.validation.images]))
-    return TrainingData(train if config.head.masked else unmasked(train), judge, hashes, tuple(problems))
+    return TrainingData(train, judge, hashes, tuple(problems))
 
 
-def _read(config: ClassifierTrainingConfig, one: DataConfig, folder: Path, problems: list[Problem]) -> TrainingSet:
+def _read(config: DataSettings, one: DataConfig, folder: Path, problems: list[Problem]) -> TrainingSet:
     from detect.training.data_sets import read_data_set
     from detect.training.generated_images import write_generated
     from detect.training.joined_sets import keep_most_per_class

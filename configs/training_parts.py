@@ -18,10 +18,10 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.model_file import Model, Network
     from detect.model_info import ModelInfo
     from detect.training.proposal_store import ProposalStore
-    from detect.training.region_samples import TrainingBatch
-    from detect.training.training_module import RegionTraining
+    from detect.training.region_samples import ImageSample, TrainingBatch
+    from detect.training.region_training import RegionTraining
 
-    Stream = Callable[[int, int, int], AbstractContextManager[Iterator[TrainingBatch]]]
+    Stream = Callable[[int, int, int], AbstractContextManager[Iterator[TrainingBatch[ImageSample]]]]
 
 PROPOSALS = "proposals"  # folder below OUT, unless the configuration names another
 
@@ -72,8 +72,8 @@ def build_module(
     from detect.region_warp import WarpSettings
     from detect.training.network_pass import freeze, training_outputs
     from detect.training.objective import Objective
+    from detect.training.region_training import RegionTraining
     from detect.training.region_upload import upload
-    from detect.training.training_module import RegionTraining
 
     head, sampling = config.head, config.sampling
     freeze(network, config.optimisation.frozen)
@@ -98,6 +98,8 @@ def build_module(
             per_class=head.box_regression == "per_class",
             auxiliary=head.auxiliary,
             box_weight=head.box_weight,
+            background=data.train.background.tolist(),
+            unannotated=head.unannotated,
         ),
         settings=config.optimisation,
         steps_per_epoch=_plan(config, data).steps_per_epoch,
@@ -113,7 +115,7 @@ def build_stream(config: ClassifierTrainingConfig, data: TrainingData, store: Pr
     plan = _plan(config, data)
     hashes = data.hashes_of(data.train)
 
-    def stream(first_step: int, rank: int, world: int) -> AbstractContextManager[Iterator[TrainingBatch]]:
+    def stream(first_step: int, rank: int, world: int) -> AbstractContextManager[Iterator[TrainingBatch[ImageSample]]]:
         return batches(
             data.train,
             lambda index: store.boxes(hashes[index]),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from detect.class_tables import DetectionClass
-from detect.training.training_set import TrainingSet
 
 
 def memberships(classes: Sequence[DetectionClass], num_outputs: int) -> Tensor:
@@ -60,29 +59,52 @@ def single_classes(allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(single, allowed.argmax(axis=1), -1).astype(np.int64)
 
 
-def unmasked(training_set: TrainingSet) -> TrainingSet:
-    """The same images, but a region that overlaps no object is background, whatever its image is annotated for."""
-    row = np.zeros((1, training_set.allowed.shape[1]), bool)
-    row[0, -1] = True
-    allowed = np.concatenate([training_set.allowed, row])
-    return replace(training_set, allowed=allowed, background=np.full_like(training_set.background, len(allowed) - 1))
+def log_weights(
+    allowed: NDArray[np.bool_],
+    classes: Sequence[DetectionClass],
+    num_outputs: int,
+    *,
+    background: Sequence[int] = (),
+    unannotated: float = 1.0,
+) -> Tensor:
+    """How right each output of the network is for each target, as a logarithm.
+
+    Args:
+        allowed: (T, K + 1), `TrainingSet.allowed`.
+        background: the targets of regions on no object (`TrainingSet.background`). The classes that they allow are
+            those for which their images are not annotated: such a region is seldom one of them.
+        unannotated: weight of these classes' probability beside background's, in [0, 1]. 1: the region may be any of
+            them; 0: it is background.
+    Returns:
+        (T, num_outputs) float32: 0 for the outputs of `allowed_outputs`, log `unannotated` for those of classes that a
+        background target allows, −inf for the others.
+    Raises:
+        ValueError: as `allowed_outputs`, or if unannotated is out of range.
+    """
+    if not 0 <= unannotated <= 1:
+        raise ValueError(f"unannotated: expected a number in [0, 1], got {unannotated}")
+    right = allowed_outputs(allowed, classes, num_outputs)
+    weights = torch.zeros(right.shape).masked_fill(~right, -torch.inf)
+    rows = torch.zeros(len(allowed), dtype=torch.bool)
+    rows[torch.as_tensor(np.unique(np.asarray(background, np.int64)))] = True
+    seldom = rows[:, None] & right & ~memberships(classes, num_outputs)[:, -1]
+    return weights.masked_fill(seldom, math.log(unannotated) if unannotated else -torch.inf)
 
 
-def outcome_loss(logits: Tensor, allowed: Tensor, targets: Tensor) -> Tensor:
-    """−log Σ softmax over the outputs that a region's target allows.
+def outcome_loss(logits: Tensor, weights: Tensor, targets: Tensor) -> Tensor:
+    """−log Σ w · softmax over the outputs, w being how right each is for a region's target.
 
     A difference of two logsumexp, so the gradient is finite however small that probability is.
 
     Args:
         logits: (N, O) of any float type; N may be 0.
-        allowed: (T, O) bool, from `allowed_outputs`.
-        targets: (N,) int64 rows of `allowed`.
+        weights: (T, O) of `log_weights`.
+        targets: (N,) int64 rows of `weights`.
     Returns:
-        (N,) float32, whatever autocast does; 0 where everything is allowed.
+        (N,) float32, whatever autocast does; 0 where everything is right.
     """
     logits = logits.float()
-    right = logits.masked_fill(~allowed[targets], -torch.inf)
-    return torch.logsumexp(logits, dim=1) - torch.logsumexp(right, dim=1)
+    return torch.logsumexp(logits, dim=1) - torch.logsumexp(logits + weights[targets], dim=1)
 
 
 def box_loss(deltas: Tensor, wanted: Tensor, regress: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from detect.class_tables import DetectionClass
 from detect.training.losses import (
-    allowed_outputs,
     box_loss,
+    log_weights,
     memberships,
     outcome_loss,
     right_outcomes,
@@ -46,9 +46,10 @@ class Objective(nn.Module):
             class then teach boxes.
         auxiliary: weight of each auxiliary classifier's loss.
         box_weight: of the box loss.
+        background, unannotated: see `log_weights`.
     """
 
-    outputs: Tensor
+    weights: Tensor
     members: Tensor
     allowed: Tensor
     labels: Tensor
@@ -62,10 +63,13 @@ class Objective(nn.Module):
         per_class: bool,
         auxiliary: float,
         box_weight: float,
+        background: Sequence[int] = (),
+        unannotated: float = 1.0,
     ) -> None:
         super().__init__()
         self.per_class, self.auxiliary, self.box_weight = per_class, auxiliary, box_weight
-        self.register_buffer("outputs", allowed_outputs(allowed, classes, num_outputs), persistent=False)
+        weights = log_weights(allowed, classes, num_outputs, background=background, unannotated=unannotated)
+        self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("members", memberships(classes, num_outputs), persistent=False)
         self.register_buffer("allowed", torch.from_numpy(allowed), persistent=False)
         self.register_buffer("labels", torch.from_numpy(single_classes(allowed)), persistent=False)
@@ -80,8 +84,8 @@ class Objective(nn.Module):
         """
         logits, targets = outputs.logits, regions.targets
         nothing = logits.new_zeros((), dtype=torch.float32)
-        classes = outcome_loss(logits, self.outputs, targets).sum()
-        auxiliary = sum((outcome_loss(one, self.outputs, targets).sum() for one in outputs.auxiliary), nothing)
+        classes = outcome_loss(logits, self.weights, targets).sum()
+        auxiliary = sum((outcome_loss(one, self.weights, targets).sum() for one in outputs.auxiliary), nothing)
         boxes = nothing
         if outputs.deltas is not None:
             labels = self.labels[targets] if self.per_class else None

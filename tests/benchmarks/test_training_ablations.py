@@ -10,7 +10,7 @@ import pytest
 import torch
 import training_ablations
 from cached_training import batches_of
-from hidden_classes import hidden_classes, hide, retargeted, without_mask
+from hidden_classes import hidden_classes, hide, retargeted
 from pooled_features import CachedRegions, pooled_network
 from small_voc import write_small_voc
 from training_variants import VARIANTS
@@ -20,7 +20,6 @@ from detect.googlenet import GoogLeNet
 from detect.input_format import BVLC_INPUT
 from detect.model_file import bvlc_info, save_model
 from detect.model_info import ModelInfo, Provenance
-from detect.training.losses import unmasked
 from detect.training.training_set import IGNORED, TrainingSet
 
 DOG, CAT, BIRD = range(3)
@@ -83,14 +82,6 @@ def test_regions_on_hidden_objects_become_background_of_their_photo():
     assert regress.tolist() == [False, True, False, False, False]
     same, _ = retargeted(full, full, regions)
     assert same.tolist() == regions.table["target"].tolist()
-
-
-def test_without_the_mask_background_is_background_alone_and_objects_stay():
-    full = small_set()
-    regions = cached(image=np.array([0, 1, 1]), target=np.array([3, 4, CAT]))
-    plain = unmasked(full)
-    targets = without_mask(full, plain, regions, regions.table["target"])
-    assert plain.allowed[targets].tolist() == [[False] * 3 + [True], [False] * 3 + [True], [False, True, False, False]]
 
 
 def test_batches_are_a_quarter_foreground_and_use_all_before_any_again():
@@ -158,6 +149,15 @@ def test_a_quick_run_goes_on_where_it_was_and_prints_a_table(tmp_path, monkeypat
     (tmp_path / "found.json").unlink()
     with pytest.raises(SystemExit, match=r"made with other settings .* choose another folder"):
         run("--held-back", "0.5", "--seed", "1", "--variants", "reference")
+
+
+def test_the_table_is_of_classes_with_enough_objects():
+    row = {"mAP": 0.5, "AP": {"dog": 0.2, "cat": 0.4, "fox": 1.0}}
+    finished = {"reference": {"meaning": "as it is", "rows": {"reference": row, "no_averaging": row}}}
+    table = training_ablations.report(finished, {"dog": 10, "cat": 11, "fox": 9}, {"cat"}).splitlines()
+    assert table[0] == "| run | what | 2 classes | 1 hidden | 1 others | all 3, plain mAP |"
+    assert table[2] == "| reference | as it is | 30.0 | 40.0 | 20.0 | 50.0 |"
+    assert table[3].startswith("| no_averaging | the reference's last weights")
 
 
 def test_an_unknown_variant_is_refused(monkeypatch, capsys):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,13 +15,12 @@ from detect.class_tables import DetectionClass, ilsvrc_detection_classes
 from detect.training.losses import (
     allowed_outputs,
     box_loss,
+    log_weights,
     memberships,
     outcome_loss,
     right_outcomes,
     single_classes,
-    unmasked,
 )
-from detect.training.training_set import TrainingSet
 
 
 def slow_outcome_loss(logits: Tensor, allowed: Tensor, targets: Tensor) -> list[float]:
@@ -33,6 +30,11 @@ def slow_outcome_loss(logits: Tensor, allowed: Tensor, targets: Tensor) -> list[
         right = sum(one for one, is_right in zip(exponents, allowed[target].tolist(), strict=True) if is_right)
         losses.append(-math.log(right / sum(exponents)))
     return losses
+
+
+def as_weights(allowed: Tensor) -> Tensor:
+    """What is right counts in full, the rest not at all."""
+    return torch.zeros(allowed.shape).masked_fill(~allowed, -torch.inf)
 
 
 def random_case(seed: int, regions: int = 7, outputs: int = 6, targets: int = 4) -> tuple[Tensor, Tensor, Tensor]:
@@ -46,15 +48,15 @@ def random_case(seed: int, regions: int = 7, outputs: int = 6, targets: int = 4)
 def test_the_loss_of_a_region_by_hand() -> None:
     logits = torch.tensor([[0.0, math.log(2), math.log(3)]])  # probabilities 1/6, 2/6, 3/6
     allowed = torch.tensor([[True, False, True], [False, True, False]])
-    assert outcome_loss(logits, allowed, torch.tensor([0])).item() == pytest.approx(math.log(6 / 4))
-    assert outcome_loss(logits, allowed, torch.tensor([1])).item() == pytest.approx(math.log(6 / 2))
+    assert outcome_loss(logits, as_weights(allowed), torch.tensor([0])).item() == pytest.approx(math.log(6 / 4))
+    assert outcome_loss(logits, as_weights(allowed), torch.tensor([1])).item() == pytest.approx(math.log(6 / 2))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_loss_against_the_slow_sum(seed: int) -> None:
     logits, allowed, targets = random_case(seed)
     before = logits.clone()
-    loss = outcome_loss(logits, allowed, targets)
+    loss = outcome_loss(logits, as_weights(allowed), targets)
     torch.testing.assert_close(loss, torch.tensor(slow_outcome_loss(logits, allowed, targets)), rtol=1e-5, atol=1e-6)
     assert torch.equal(logits, before)
 
@@ -63,7 +65,7 @@ def test_the_loss_against_the_slow_sum(seed: int) -> None:
 def test_the_gradient_is_the_softmax_minus_the_softmax_of_what_is_right(seed: int) -> None:
     logits, allowed, targets = random_case(seed)
     logits.requires_grad_()
-    outcome_loss(logits, allowed, targets).sum().backward()
+    outcome_loss(logits, as_weights(allowed), targets).sum().backward()
     with torch.no_grad():
         right = torch.softmax(logits.masked_fill(~allowed[targets], -torch.inf), dim=1)
         torch.testing.assert_close(logits.grad, torch.softmax(logits, dim=1) - right)
@@ -73,18 +75,20 @@ def test_the_gradient_is_the_softmax_minus_the_softmax_of_what_is_right(seed: in
 @given(seed=st.integers(0, 10**6), shift=st.floats(-20, 20))
 def test_laws_of_the_loss(seed: int, shift: float) -> None:
     logits, allowed, targets = random_case(seed)
-    loss = outcome_loss(logits, allowed, targets)
-    torch.testing.assert_close(outcome_loss(logits + shift, allowed, targets), loss, rtol=1e-4, atol=1e-4)
+    loss = outcome_loss(logits, as_weights(allowed), targets)
+    torch.testing.assert_close(outcome_loss(logits + shift, as_weights(allowed), targets), loss, rtol=1e-4, atol=1e-4)
     order = torch.randperm(logits.shape[1], generator=torch.Generator().manual_seed(seed))
-    torch.testing.assert_close(outcome_loss(logits[:, order], allowed[:, order], targets), loss)
+    torch.testing.assert_close(outcome_loss(logits[:, order], as_weights(allowed[:, order]), targets), loss)
     more = allowed.clone()
     more[:, 0] = True
-    assert (outcome_loss(logits, more, targets) <= loss + 1e-6).all()  # what is not held against it costs nothing
+    assert (
+        outcome_loss(logits, as_weights(more), targets) <= loss + 1e-6
+    ).all()  # what is not held against it costs nothing
 
 
 def test_where_everything_is_right_nothing_is_lost() -> None:
     logits = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    loss = outcome_loss(logits, torch.ones(1, 4, dtype=torch.bool), torch.zeros(3, dtype=torch.int64))
+    loss = outcome_loss(logits, torch.zeros(1, 4), torch.zeros(3, dtype=torch.int64))
     loss.sum().backward()
     assert loss.tolist() == [0, 0, 0]
     assert logits.grad is not None
@@ -93,7 +97,7 @@ def test_where_everything_is_right_nothing_is_lost() -> None:
 
 def test_a_probability_too_small_for_a_float_has_a_finite_gradient() -> None:
     logits = torch.tensor([[1000.0, 0.0]], requires_grad=True)
-    loss = outcome_loss(logits, torch.tensor([[False, True]]), torch.tensor([0]))
+    loss = outcome_loss(logits, as_weights(torch.tensor([[False, True]])), torch.tensor([0]))
     loss.sum().backward()
     assert loss.item() == 1000
     assert logits.grad is not None
@@ -102,17 +106,17 @@ def test_a_probability_too_small_for_a_float_has_a_finite_gradient() -> None:
 
 def test_no_regions_cost_nothing() -> None:
     empty = torch.zeros(0, dtype=torch.int64)
-    assert outcome_loss(torch.zeros(0, 3), torch.ones(1, 3, dtype=torch.bool), empty).shape == (0,)
+    assert outcome_loss(torch.zeros(0, 3), torch.zeros(1, 3), empty).shape == (0,)
     assert box_loss(torch.zeros(0, 4), torch.zeros(0, 4), empty.bool()).shape == (0,)
 
 
 def test_losses_are_float32_under_autocast() -> None:
     logits, allowed, targets = random_case(0)
     with torch.autocast("cpu", torch.bfloat16):
-        loss = outcome_loss(logits.bfloat16(), allowed, targets)
+        loss = outcome_loss(logits.bfloat16(), as_weights(allowed), targets)
         boxes = box_loss(torch.ones(2, 4).bfloat16(), torch.zeros(2, 4), torch.ones(2, dtype=torch.bool))
     assert loss.dtype == boxes.dtype == torch.float32
-    torch.testing.assert_close(loss, outcome_loss(logits.bfloat16().float(), allowed, targets))
+    torch.testing.assert_close(loss, outcome_loss(logits.bfloat16().float(), as_weights(allowed), targets))
 
 
 def test_outputs_of_no_class_are_background() -> None:
@@ -193,21 +197,28 @@ def test_the_most_probable_outcome_sums_over_members() -> None:
     assert right.tolist() == [True, False, False, True]
 
 
-def test_without_the_mask_a_region_on_nothing_is_background() -> None:
-    box = np.array([[0, 0, 4, 4]], np.float32)
-    masked = TrainingSet(
-        name="a",
-        images=(Path("1.jpg"), Path("2.jpg")),
-        names=("1", "2"),
-        weights=np.ones(2),
-        classes=CLASSES,
-        allowed=ALLOWED,
-        image_of=np.array([0]),
-        boxes=box,
-        targets=np.array([3]),
-        background=np.array([2, 3]),
-    )
-    plain = unmasked(masked)
-    assert plain.allowed[plain.background].tolist() == [[False, False, True]] * 2
-    assert plain.allowed[plain.targets].tolist() == [[True, False, True]]  # an object stays what it is
-    assert masked.background.tolist() == [2, 3]
+def test_what_background_may_be_weighs_less() -> None:
+    background = [2, 3]  # row 2: background alone; row 3: background, or left, which has outputs 0 and 1
+    weights = log_weights(ALLOWED, CLASSES, OUTPUTS, background=background, unannotated=0.1)
+    tenth = math.log(0.1)
+    assert weights.tolist() == [
+        [0, 0, -math.inf, -math.inf, -math.inf],
+        [-math.inf, -math.inf, 0, -math.inf, -math.inf],
+        [-math.inf, -math.inf, -math.inf, 0, 0],
+        [pytest.approx(tenth), pytest.approx(tenth), -math.inf, 0, 0],
+    ]
+    logits = torch.tensor([[0.3, 0.2, 0.1, 0.25, 0.15]]).log()
+    loss = outcome_loss(logits, weights, torch.tensor([3]))
+    assert loss.item() == pytest.approx(-math.log(0.1 * 0.5 + 0.4))
+
+
+def test_the_ends_of_the_weight() -> None:
+    full = log_weights(ALLOWED, CLASSES, OUTPUTS, background=[2, 3], unannotated=1.0)
+    assert torch.equal(full, as_weights(allowed_outputs(ALLOWED, CLASSES, OUTPUTS)))
+    none = log_weights(ALLOWED, CLASSES, OUTPUTS, background=[2, 3], unannotated=0.0)
+    assert torch.equal(none[3], none[2])  # background, whatever the image is annotated for
+    assert torch.equal(none[:3], full[:3])  # objects stay what they are
+    unused = log_weights(ALLOWED, CLASSES, OUTPUTS, unannotated=0.0)
+    assert torch.equal(unused, full)
+    with pytest.raises(ValueError, match=r"unannotated: expected a number in \[0, 1\], got 1.5"):
+        log_weights(ALLOWED, CLASSES, OUTPUTS, unannotated=1.5)
