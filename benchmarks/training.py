@@ -50,9 +50,9 @@ from detect.training.network_pass import freeze, training_outputs
 from detect.training.network_start import start_network
 from detect.training.objective import Objective
 from detect.training.region_samples import TrainingBatch
+from detect.training.region_training import RegionTraining
 from detect.training.region_upload import upload
 from detect.training.training_loop import fit
-from detect.training.training_module import RegionTraining
 
 METHODS = ("plain", "plain_loader", "ours", "network")
 CPU = torch.device("cpu")

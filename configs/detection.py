@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from configs.proposing import MODES
+from configs.proposing import METHODS, MODES
 from configs.ranges import check_choice, check_least
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
@@ -24,18 +24,24 @@ class ProposalConfig:
         ValueError: naming the flag that is out of range.
     """
 
-    mode: str | None = None
+    method: str | None = None  # selective_search, multibox or both; GoogLeNet: both
+    mode: str | None = None  # of selective search
     superpixel_scale: float | None = None  # GoogLeNet: 2; the authors of selective search: 1
     limit: int | None = None  # boxes an image, best first
+    multibox: str | None = None  # the MultiBox model: its name, or a file
+    multibox_limit: int | None = None  # boxes of MultiBox an image; GoogLeNet: 200
     seed: int = 0  # of the ranking
 
     def __post_init__(self) -> None:
         scale = self.superpixel_scale
+        if self.method is not None:
+            check_choice("proposals.method", self.method, METHODS)
         if self.mode is not None:
             check_choice("proposals.mode", self.mode, MODES)
         if scale is not None and not (math.isfinite(scale) and scale > 0):
             raise ValueError(f"--proposals.superpixel_scale: expected a finite number above 0, got {scale}")
         check_least("proposals.limit", self.limit, 1)
+        check_least("proposals.multibox_limit", self.multibox_limit, 1)
         check_least("proposals.seed", self.seed, 0)
 
 
@@ -90,7 +96,7 @@ def build_detector(config: DetectionConfig) -> Detector:
 
     chosen = {
         name: value
-        for name in ("mode", "superpixel_scale", "limit")
+        for name in ("method", "mode", "superpixel_scale", "limit", "multibox", "multibox_limit")
         if (value := getattr(config.proposals, name)) is not None
     }
     settings = DetectorSettings(

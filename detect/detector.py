@@ -17,13 +17,13 @@ from torch import Tensor
 from detect.box_coding import clip_boxes, decode_boxes
 from detect.detections import Detections
 from detect.model_file import load_model
-from detect.model_info import ModelInfo, ProposalSetting
+from detect.model_info import ModelInfo
 from detect.model_zoo import find_model_file
+from detect.proposers import build_proposer
 from detect.region_batches import Batch, plan_batches
 from detect.region_classifier import ClassifiedRegions, RegionClassifier
 from detect.region_warp import RegionWarper, WarpSettings
 from detect.suppression import suppress
-from proposals import Proposals, selective_search
 from proposals.proposals import Proposer
 
 
@@ -95,7 +95,8 @@ class Detector:
         loaded = load_model(find_model_file(str(model)))
         classifier = RegionClassifier(loaded, device=device, precision=precision, box_regression=box_regression)
         setting = dataclasses.replace(loaded.info.proposals, **(proposals or {}))
-        return cls(classifier=classifier, proposer=build_proposer(setting, seed=seed), settings=settings)
+        proposer = build_proposer(setting, seed=seed, device=device, precision=precision)
+        return cls(classifier=classifier, proposer=proposer, settings=settings)
 
     @property
     def info(self) -> ModelInfo:
@@ -218,19 +219,3 @@ def corrected(boxes: Tensor, probs: Tensor, deltas: Tensor, image_size: tuple[in
     moved = clip_boxes(decode_boxes(boxes, deltas), image_size)
     nothing = (moved[..., 2:] <= moved[..., :2]).any(dim=-1)
     return moved, probs.masked_fill(nothing if nothing.ndim == 2 else nothing[:, None], -1.0)
-
-
-def build_proposer(setting: ProposalSetting, *, seed: int = 0) -> Proposer:
-    """Image → its best proposals, as the setting says.
-
-    Raises:
-        ValueError: if the method is unknown.
-    """
-    if setting.method != "selective_search":
-        raise ValueError(f"proposals.method: expected selective_search, got {setting.method!r}")
-
-    def propose(image: NDArray[np.uint8]) -> Proposals:
-        found = selective_search(image, setting.mode, superpixel_scale=setting.superpixel_scale, seed=seed)
-        return found.best(setting.limit)
-
-    return propose

@@ -43,6 +43,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_ITS_SIDE = (5, 6, 7, 8)
 
 # Pillow logs an error for some TIFF files; where nobody set logging up, Python would print it on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -82,6 +83,20 @@ def decode_image_bytes(data: bytes, *, max_pixels: int = MAX_PIXELS) -> npt.NDAr
     return _decode(io.BytesIO(data), max_pixels)
 
 
+def read_image_size(path: Path) -> tuple[int, int]:
+    """(height, width) that `decode_image` would give, from the header alone; pixels that are damaged go unnoticed.
+
+    Raises:
+        ImageError: if there is no such file, or no header that can be read.
+    """
+    try:
+        _check_regular(path)
+        with path.open("rb") as file:
+            return _header_size(file)
+    except (OSError, ValueError) as error:
+        raise ImageError(_why_not_opened(path, error)) from error
+
+
 def _check_regular(path: Path) -> None:
     mode = path.stat().st_mode
     if stat.S_ISREG(mode):
@@ -116,6 +131,21 @@ def _decode(file: BinaryIO, max_pixels: int) -> npt.NDArray[np.uint8]:
         raise ImageError(f"too large: {_one_line(error).partition(', could be')[0]}") from error
     except Exception as error:  # on damaged bytes Pillow raises anything, struct.error to ZeroDivisionError
         raise ImageError(_what_is_damaged(kind, error)) from error
+
+
+def _header_size(file: BinaryIO) -> tuple[int, int]:
+    kind = "image"
+    try:
+        kind, formats = _kind_of(file.read(16))
+        with _quiet_pillow():
+            image = _open(file, kind, formats)
+            width, height = image.size
+            on_its_side = _orientation(image) in _ON_ITS_SIDE
+    except ImageError:
+        raise
+    except Exception as error:  # as in `_decode`
+        raise ImageError(_what_is_damaged(kind, error)) from error
+    return (width, height) if on_its_side else (height, width)
 
 
 def _kind_of(head: bytes) -> tuple[str, tuple[str, ...]]:

@@ -24,6 +24,7 @@ from detect.model_info import ModelInfo, Provenance
 Network = GoogLeNet | GoogLeNetBN
 
 HEADER = "googlenet_rcnn"
+MULTIBOX_HEADER = "googlenet_rcnn_multibox"
 
 
 class ModelFileError(ValueError):
@@ -128,12 +129,14 @@ def file_sha256(path: Path) -> str:
 def _read_safetensors(path: Path) -> tuple[ModelInfo, dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(HEADER)
+            headers = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ModelFileError(f"{path}: not a whole safetensors file ({error})") from error
-    if header is not None:
-        return ModelInfo.from_json(header), _in_float32(state)
+    if HEADER in headers:
+        return ModelInfo.from_json(headers[HEADER]), _in_float32(state)
+    if MULTIBOX_HEADER in headers:
+        raise ModelFileError(f"{path}: expected a detector, got a MultiBox model, which is for propose --multibox")
     if looks_like_bvlc(state):
         return bvlc_info(), _bvlc_state(state, path)
     raise ModelFileError(f"{path}: expected a model of googlenet-rcnn or BVLC's layers, got other parameters")

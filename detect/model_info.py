@@ -17,24 +17,38 @@ ARCHITECTURES = ("googlenet", "googlenet_bn")
 HEADS = ("zero_shot", "marginal", "softmax")
 BOX_REGRESSION = ("none", "agnostic", "per_class")
 REGIONS = ("warp", "shared")
+METHODS = ("selective_search", "multibox", "both")
 
 
 @dataclass(frozen=True)
 class ProposalSetting:
-    """Which boxes the model was made for; `detect` uses these unless told otherwise."""
+    """Which boxes the model was made for; `detect` uses these unless told otherwise.
+
+    Attributes:
+        method: selective_search, multibox, or both in one list. GoogLeNet: both.
+        mode: of selective search.
+        superpixel_scale: of selective search. GoogLeNet, section 8: superpixels enlarged by 2.
+        limit: boxes an image, best first; None: all.
+        multibox: the MultiBox model: the name of the one in the package, or a file.
+        multibox_limit: boxes of MultiBox an image. GoogLeNet: 200.
+    """
 
     method: str = "selective_search"
     mode: str = "fast"
-    superpixel_scale: float = 2.0  # GoogLeNet, section 8: superpixels enlarged by 2
-    limit: int | None = None  # boxes an image, best first; None: all
+    superpixel_scale: float = 2.0
+    limit: int | None = None
+    multibox: str = "multibox"
+    multibox_limit: int = 200
 
     def __post_init__(self) -> None:
-        _check_choice("proposals.method", self.method, ("selective_search",))
+        _check_choice("proposals.method", self.method, METHODS)
         _check_choice("proposals.mode", self.mode, tuple(MODES))
         if not 0 < self.superpixel_scale < math.inf:
             raise ValueError(f"proposals.superpixel_scale: expected a number above 0, got {self.superpixel_scale}")
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"proposals.limit: expected at least 1, got {self.limit}")
+        for name in ("limit", "multibox_limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"proposals.{name}: expected at least 1, got {value}")
 
 
 @dataclass(frozen=True)

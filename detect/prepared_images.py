@@ -48,7 +48,7 @@ def prepare(source: SourceImage, proposer: Proposer) -> PreparedImage:
     except MemoryError:
         prepared.error = "not enough memory for this image"
     except Exception as error:  # one image never ends a run over a folder; the record keeps the reason
-        prepared.error = " ".join(f"{type(error).__name__} in selective search or decoding: {error}".split())
+        prepared.error = " ".join(f"{type(error).__name__} in proposing or decoding: {error}".split())
     return prepared
 
 

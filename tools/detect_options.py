@@ -5,7 +5,7 @@ from __future__ import annotations
 from jsonargparse import ActionYesNo, ArgumentParser
 
 from configs.detection import DetectionConfig, ProposalConfig
-from configs.proposing import MODES
+from configs.proposing import METHODS, MODES
 from tools.parser import make_parser
 from tools.run_options import add_run_options, add_source_options
 
@@ -57,6 +57,9 @@ def _add_model_options(parser: ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int | None, default=None, help="regions a pass; 16 on a CPU, 128 on a GPU")
     parser.add_argument("--workers", type=int | None, default=None, help="threads that decode and propose ahead")
     proposals = ProposalConfig()
+    parser.add_argument(
+        "--proposals.method", type=str | None, default=None, help=f"{', '.join(METHODS)}; what the model says"
+    )
     parser.add_argument("--proposals.mode", type=str | None, default=None, help=f"selective search: {', '.join(MODES)}")
     parser.add_argument(
         "--proposals.superpixel-scale",
@@ -66,6 +69,19 @@ def _add_model_options(parser: ArgumentParser) -> None:
         help="2: GoogLeNet's enlarged superpixels, about half the boxes of 1",
     )
     parser.add_argument("--proposals.limit", type=int | None, default=None, help="at most so many boxes an image")
+    parser.add_argument(
+        "--proposals.multibox",
+        type=str | None,
+        default=None,
+        help="the MultiBox model: multibox, which comes with the package, or a file",
+    )
+    parser.add_argument(
+        "--proposals.multibox-limit",
+        "--proposals.multibox_limit",
+        type=int | None,
+        default=None,
+        help="at most so many of MultiBox's boxes an image",
+    )
     parser.add_argument("--proposals.seed", type=int, default=proposals.seed, help="of the ranking of proposals")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import ActionSubCommands, Namespace
 
-from configs.proposing import ProposeConfig, build_image_proposer
+from configs.proposing import MultiBoxPart, ProposeConfig, build_image_proposer, load_multibox_part
 from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED, UsageError
 from tools.folder_runs import MOST_WORKERS, open_run, say_interrupted, say_not_written, say_what_was_found, usable_cores
 from tools.messages import complain, tell
@@ -33,12 +34,14 @@ class Job:
     Attributes:
         found: what all sources came to.
         images: of this shard, in order.
+        multibox: where it takes part.
     """
 
     config: ProposeConfig
     sources: tuple[str, ...]
     found: FoundImages
     images: list[SourceImage]
+    multibox: MultiBoxPart | None
 
 
 def add_to(parent: ActionSubCommands) -> None:
@@ -75,7 +78,7 @@ def _open(options: Namespace) -> tuple[RunFolder, Job]:
         job = _job(options)
     except (ValueError, RunFolderError) as error:
         raise UsageError(str(error)) from error
-    settings = proposing_settings(job.config, shard=options.shard)
+    settings = proposing_settings(job.config, shard=options.shard, multibox=job.multibox)
     folder = open_run(options.out, settings, mode, job.images, kind=PROPOSE)
     say_what_was_found(job.found)
     return folder, job
@@ -94,13 +97,14 @@ def _job(options: Namespace) -> Job:
         raise ValueError("--out: expected a folder, got nothing")
     block = parse_shard(options.shard) if options.shard else (1, 1)
     found = find_images(options.source)
-    return Job(config, tuple(options.source), found, shard(found.images, *block))
+    images = shard(found.images, *block)
+    return Job(config, tuple(options.source), found, images, load_multibox_part(config))
 
 
 def _run_in(folder: RunFolder, job: Job) -> int:
     try:
         with sigterm_interrupts():
-            description = proposing_description(job.config, job.sources)
+            description = proposing_description(job.config, job.sources, multibox=job.multibox)
             folder.start(description)
             wall = _propose(folder, job)
             totals, stages = count_records(folder.records_path)
@@ -123,12 +127,21 @@ def _propose(folder: RunFolder, job: Job) -> float:
     workers = job.config.workers or min(MOST_WORKERS, usable_cores())
     started = time.monotonic()
     first = len(folder.done)
-    with ImageProgress(len(job.images), done=first, doing="proposing") as progress:
-        build = partial(build_image_proposer, job.config)
+    with ImageProgress(len(job.images), done=first, doing="proposing") as progress, _threads_of(job):
+        build = partial(build_image_proposer, job.config, multibox=job.multibox)
         for result in propose_images(build, job.images[first:], workers=workers):
             _write(result, folder)
             progress.advance(failed=result.error is not None)
     return time.monotonic() - started
+
+
+def _threads_of(job: Job) -> AbstractContextManager[None]:
+    """Torch keeps to the threads of the images; it is not imported where nothing needs it."""
+    if job.multibox is None:
+        return nullcontext()
+    from detect.torch_threads import one_torch_thread
+
+    return one_torch_thread()
 
 
 def _write(result: ProposedImage, folder: RunFolder) -> None:

@@ -13,6 +13,8 @@ DESCRIPTION = """Propose boxes where an object might be, whatever it is.
   googlenet-rcnn propose PHOTOS --out OUT
   googlenet-rcnn propose PHOTOS --out OUT --superpixel-scale 2    GoogLeNet's enlarged superpixels: half the boxes
   googlenet-rcnn propose PHOTOS --out OUT --mode quality --limit 2000
+  googlenet-rcnn propose PHOTOS --out OUT --method both           such a search and 200 boxes of MultiBox in one list
+  googlenet-rcnn propose PHOTOS --out OUT --method multibox       MultiBox alone
   googlenet-rcnn propose PHOTOS --out OUT --resume                continue an interrupted run
   googlenet-rcnn propose PHOTOS --out OUT2 --shard 2/4            the second quarter, on another machine
 
@@ -31,11 +33,13 @@ def build_parser() -> ArgumentParser:
     parser = make_parser(DESCRIPTION)
     add_source_options(parser)
     _add_search_options(parser)
+    _add_multibox_options(parser)
     parser.add_argument(
         "--workers",
         type=int | None,
         default=None,
-        help="threads, one an image, or with fewer images WORKERS // images each; null: one per core, at most 16",
+        help="threads, one an image, or with fewer images WORKERS // images in the search of each; null: one per core, "
+        "at most 16",
     )
     add_run_options(parser)
     return parser
@@ -47,7 +51,7 @@ def _add_search_options(parser: ArgumentParser) -> None:
         "--method",
         type=str,
         default=default.method,
-        help=f"{', '.join(METHODS)}; of these only selective_search is built yet",
+        help=f"{', '.join(METHODS)}: a network's boxes, or those and the search's, near duplicates once",
     )
     parser.add_argument(
         "--mode",
@@ -57,21 +61,32 @@ def _add_search_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--superpixel-scale",
-        type=float,
-        default=default.superpixel_scale,
-        help="2: GoogLeNet's enlarged superpixels, about half the boxes of 1",
+        type=float | None,
+        default=None,
+        help="selective search: 2: GoogLeNet's enlarged superpixels, about half the boxes of 1; null: 2 with --method "
+        "both, else 1",
     )
     parser.add_argument("--limit", type=int | None, default=None, help="at most so many boxes an image, the best")
-    parser.add_argument("--seed", type=int, default=default.seed, help="of the ranking")
+    parser.add_argument("--seed", type=int, default=default.seed, help="selective search: of the ranking")
     parser.add_argument(
         "--search-width",
         type=int | None,
         default=default.search_width,
-        help="pixels that an image is resized to for the search; null: searched as it is",
+        help="selective search: pixels that an image is resized to; null: searched as it is",
     )
     parser.add_argument(
         "--min-side",
         type=int,
         default=default.min_side,
-        help="boxes narrower or lower are dropped; pixels at the searched size",
+        help="selective search: boxes narrower or lower are dropped; pixels at the searched size",
     )
+
+
+def _add_multibox_options(parser: ArgumentParser) -> None:
+    default = ProposeConfig()
+    parser.add_argument(
+        "--multibox", type=str, default=default.multibox, help="multibox, the model that is installed, or a file"
+    )
+    parser.add_argument("--multibox-limit", type=int, default=default.multibox_limit, help="its boxes an image")
+    parser.add_argument("--device", type=str, default=default.device, help="of MultiBox: auto, cpu, cuda, cuda:1")
+    parser.add_argument("--precision", type=str, default=default.precision, help="of MultiBox: auto, fp32, bf16")

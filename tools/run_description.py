@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.detection import DetectionConfig
-from configs.proposing import ProposeConfig, search_mode
+from configs.proposing import MultiBoxPart, ProposeConfig, search_mode, search_scale
 
 if TYPE_CHECKING:
     from detect.detector import Detector
@@ -55,15 +55,37 @@ def description_of(config: DetectionConfig, detector: Detector, sources: Sequenc
     }
 
 
-def proposing_settings(config: ProposeConfig, *, shard: str | None) -> dict[str, Any]:
-    """All that decides the proposals, defaults resolved; the number of workers does not."""
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "workers"}
-    return {**settings, "mode": search_mode(config), "shard": shard, "versions": versions(_SEARCH)}
+def proposing_settings(
+    config: ProposeConfig, *, shard: str | None, multibox: MultiBoxPart | None = None
+) -> dict[str, Any]:
+    """All that decides the proposals, defaults resolved; the number of workers does not, nor a part that is left out.
+
+    MultiBox counts by its content, and works in one thread whatever the processor; see `one_torch_thread`.
+
+    Args:
+        multibox: where it takes part.
+    """
+    settings: dict[str, Any] = {"method": config.method}
+    if config.searches:
+        settings |= {name: getattr(config, name) for name in ("seed", "search_width", "min_side")}
+        settings |= {"mode": search_mode(config), "superpixel_scale": search_scale(config)}
+    if multibox is not None:
+        settings |= {"multibox_sha256": multibox.sha256, "multibox_limit": config.multibox_limit}
+        settings |= {"device": multibox.device, "precision": multibox.precision}
+    if multibox is not None and config.searches:
+        settings["merge"] = dataclasses.asdict(multibox.calibration)
+    packages = _SEARCH if multibox is None else _NUMERICS
+    return {**settings, "limit": config.limit, "shard": shard, "versions": versions(packages)}
 
 
-def proposing_description(config: ProposeConfig, sources: Sequence[str]) -> dict[str, Any]:
+def proposing_description(
+    config: ProposeConfig, sources: Sequence[str], *, multibox: MultiBoxPart | None = None
+) -> dict[str, Any]:
     """How a proposal run was made, for people and to make it again."""
-    return _made_by(dataclasses.asdict(config), sources)
+    made_by = _made_by(dataclasses.asdict(config), sources)
+    if multibox is None:
+        return made_by
+    return {"multibox": {"name": multibox.info.name, "file": multibox.file, "sha256": multibox.sha256}, **made_by}
 
 
 def versions(packages: Sequence[str] = _NUMERICS) -> dict[str, str]:
@@ -112,6 +134,16 @@ def _made_by(config: dict[str, Any], sources: Sequence[str]) -> dict[str, Any]:
 
 
 def _proposals(config: DetectionConfig, detector: Detector) -> dict[str, Any]:
-    """The model's proposal setting with what the configuration says instead."""
+    """The model's proposal setting with what the configuration says instead; MultiBox by its content, if it takes part.
+
+    A part that is left out says nothing, so that runs from before there was one can be resumed.
+    """
+    from detect.model_file import file_sha256
+    from detect.multibox_file import find_multibox_file
+
     chosen = {name: value for name, value in dataclasses.asdict(config.proposals).items() if value is not None}
-    return {**dataclasses.asdict(detector.info.proposals), **chosen}
+    settings: dict[str, Any] = {**dataclasses.asdict(detector.info.proposals), **chosen}
+    multibox, limit = settings.pop("multibox"), settings.pop("multibox_limit")
+    if settings["method"] == "selective_search":
+        return settings
+    return {**settings, "multibox_sha256": file_sha256(find_multibox_file(multibox)), "multibox_limit": limit}

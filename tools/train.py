@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from jsonargparse import ActionSubCommands, Namespace
 
-from tools import train_classifier
+from tools import train_classifier, train_multibox
 from tools.parser import make_parser
 
 # Modules with `add_to` and `run`, by the name of the sub-verb.
 SUBJECTS = {
     "classifier": train_classifier,
+    "multibox": train_multibox,
 }
 
 

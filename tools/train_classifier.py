@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import ActionSubCommands, Namespace
 
-from tools.exit_status import ERROR, OK, USAGE, UsageError
-from tools.folder_runs import say_not_written
-from tools.messages import complain
-from tools.run_options import run_mode
+from configs.training import ClassifierTrainingConfig
 from tools.train_options import build_parser, config_of
+from tools.train_verb import run_training_verb
+
+if TYPE_CHECKING:  # it takes seconds to import; `--help` must not
+    import torch
+
+    from detect.run_folder import Mode
+    from tools.classifier_job import ClassifierJob
+
+VERB = "train classifier"
 
 
 def add_to(parent: ActionSubCommands) -> None:
@@ -19,44 +26,15 @@ def add_to(parent: ActionSubCommands) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Train, or check the data; returns the exit status.
+    """Train, or check the data; returns the exit status."""
+    return run_training_verb(options, verb=VERB, config_of=config_of, train=_train)
 
-    Of several processes the first one speaks; another one does of what only it can know.
-    """
-    from detect.download import DownloadError
-    from detect.run_folder import RunFolderError
-    from detect.training.failures import TrainingFailure
-    from detect.training.processes import MainProcessFailed, is_main_process
-    from detect.whole_files import OutputError
-    from tools.training_check import check_data
+
+def _train(config: ClassifierTrainingConfig, out: Path, mode: Mode) -> int:
+    from tools.classifier_job import ClassifierJob
     from tools.training_run import train
 
-    speaks = is_main_process()
-    try:
-        mode = run_mode(options)
-        if not options.out:
-            raise ValueError("--out: expected a folder, got nothing")
-        config = config_of(options)
-    except ValueError as error:
-        if not speaks:
-            return USAGE
-        raise UsageError(str(error)) from error
-    try:
-        if options.check_data:
-            return check_data(config, Path(options.out)) if speaks else OK
-        return train(config, Path(options.out), mode)
-    except MainProcessFailed:
-        return ERROR
-    except TrainingFailure as error:  # which every process has
-        if speaks:
-            complain(str(error))
-        return ERROR
-    except DownloadError as error:
-        complain(str(error))
-        return ERROR
-    except OutputError as error:  # of the process that writes; it tells the others
-        if speaks:
-            say_not_written(error)
-        return ERROR
-    except (ValueError, RunFolderError) as error:
-        raise UsageError(str(error)) from error
+    def build(device: torch.device, writes: bool) -> ClassifierJob:
+        return ClassifierJob(config, out, device, writes=writes)
+
+    return train(build, config.device, out, mode, verb=VERB)

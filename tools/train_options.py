@@ -50,32 +50,44 @@ _PARTS: dict[str, type[Any]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class _DataAsWritten(DataConfig):
+class DataAsWritten(DataConfig):
+    """An entry of `data` as a file may have it."""
+
     path: str | int  # type: ignore[assignment]  # a number of pictures to draw needs no quotes
 
 
 @dataclasses.dataclass(frozen=True)
 class _ValidationAsWritten(ValidationConfig):
-    data: tuple[_DataAsWritten, ...] = ()
+    data: tuple[DataAsWritten, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class _ConfigAsWritten(ClassifierTrainingConfig):
-    data: tuple[_DataAsWritten, ...]
+    data: tuple[DataAsWritten, ...]
     validation: _ValidationAsWritten = dataclasses.field(default_factory=_ValidationAsWritten)
 
 
-for _written, _config in (
-    (_DataAsWritten, DataConfig),
-    (_ValidationAsWritten, ValidationConfig),
-    (_ConfigAsWritten, ClassifierTrainingConfig),
-):
-    _written.__doc__, _written.__name__ = _config.__doc__, _config.__name__  # which `--help` shows
+def as_written(written: type[Any], config: type[Any]) -> None:
+    """Let `--help` speak of the configuration's own class."""
+    written.__doc__, written.__name__ = config.__doc__, config.__name__
+
+
+as_written(DataAsWritten, DataConfig)
+as_written(_ValidationAsWritten, ValidationConfig)
+as_written(_ConfigAsWritten, ClassifierTrainingConfig)
 
 
 def build_parser() -> Parser:
     """The parser of `train classifier`."""
     parser = make_parser(DESCRIPTION)
+    add_folder_options(parser)
+    parser.add_class_arguments(_ConfigAsWritten)
+    parser.accept_dashes()
+    return parser
+
+
+def add_folder_options(parser: Parser) -> None:
+    """Where the settings come from, and what becomes of the output folder."""
     parser.add_argument("--config", action="config", help="YAML file with any of these settings")
     parser.add_argument("--out", type=str, required=True, help="folder for the model and everything about the run")
     parser.add_argument("--resume", action="store_true", help="continue the run in OUT, or start one")
@@ -83,9 +95,6 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--check-data", action="store_true", help="read and count all data, say what is wrong with it, and stop"
     )
-    parser.add_class_arguments(_ConfigAsWritten)
-    parser.accept_dashes()
-    return parser
 
 
 def config_of(options: Namespace) -> ClassifierTrainingConfig:
@@ -95,12 +104,13 @@ def config_of(options: Namespace) -> ClassifierTrainingConfig:
         ValueError: naming the setting that is out of range.
     """
     values = {field.name: options[field.name] for field in dataclasses.fields(ClassifierTrainingConfig)}
-    values["data"] = _data_sets(options.data)
-    values["validation"] = ValidationConfig(**vars(options.validation) | {"data": _data_sets(options.validation.data)})
+    values["data"] = data_sets(options.data)
+    values["validation"] = ValidationConfig(**vars(options.validation) | {"data": data_sets(options.validation.data)})
     for name, part in _PARTS.items():
         values[name] = part(**vars(options[name]))
     return ClassifierTrainingConfig(**values)
 
 
-def _data_sets(found: tuple[Namespace, ...]) -> tuple[DataConfig, ...]:
+def data_sets(found: tuple[Namespace, ...]) -> tuple[DataConfig, ...]:
+    """The entries of `data` as the configuration has them."""
     return tuple(DataConfig(**vars(one) | {"path": str(one.path)}) for one in found)

@@ -7,19 +7,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.training import ClassifierTrainingConfig
 from tools.exit_status import OK, SOME_IMAGES_FAILED
 from tools.folder_runs import usable_cores
 from tools.messages import complain, tell
 from tools.training_description import PROBLEMS, problem_lines, write_problems
 
 if TYPE_CHECKING:
+    from configs.training_data import DataSettings
     from detect.training.data_check import DataReport
 
 TOLD = 20  # problems that are printed; the file has all
 
 
-def check_data(config: ClassifierTrainingConfig, out: Path) -> int:
+def check_data(config: DataSettings, out: Path, *, verb: str) -> int:
     """Read and decode everything, print counts, write OUT/data/report.json and problems.txt; returns the exit status.
 
     Raises:
@@ -29,12 +29,12 @@ def check_data(config: ClassifierTrainingConfig, out: Path) -> int:
     """
     from detect.training.training_folder import TrainingFolder
 
-    with TrainingFolder(out, "resume") as folder:
+    with TrainingFolder(out, "resume", verb=verb) as folder:
         folder.mark_data()
         return _check(config, out)
 
 
-def _check(config: ClassifierTrainingConfig, out: Path) -> int:
+def _check(config: DataSettings, out: Path) -> int:
     from rich.console import Console
 
     from configs.training_data import DATA, read_training_data

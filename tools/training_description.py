@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.multibox_training import MultiBoxTrainingConfig
 from configs.training import ClassifierTrainingConfig
 from tools.run_description import commit, versions
 
@@ -17,11 +18,12 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from configs.training_data import TrainingData
     from detect.training.data_sets import Problem
 
+TrainingConfig = ClassifierTrainingConfig | MultiBoxTrainingConfig
 PROBLEMS = "problems.txt"  # below data/
 
 
 def run_description(
-    config: ClassifierTrainingConfig, settings: dict[str, Any], data: TrainingData, device: str
+    config: TrainingConfig, settings: dict[str, Any], data: TrainingData, device: str
 ) -> dict[str, Any]:
     """For `run.json`."""
     return {
@@ -36,18 +38,20 @@ def run_description(
     }
 
 
-def saved_config(config: ClassifierTrainingConfig) -> ClassifierTrainingConfig:
+def saved_config(config: TrainingConfig) -> TrainingConfig:
     """The configuration as it means the same in any folder: where it names files, from the root on."""
-    store, model = config.proposals.store, config.model
-    return dataclasses.replace(
-        config,
-        data_root=str(Path(config.data_root).absolute()),
-        model=str(Path(model).absolute()) if model is not None and Path(model).is_file() else model,
-        proposals=dataclasses.replace(config.proposals, store=None if store is None else str(Path(store).absolute())),
-    )
+    model = config.model
+    changes: dict[str, Any] = {
+        "data_root": str(Path(config.data_root).absolute()),
+        "model": str(Path(model).absolute()) if model is not None and Path(model).is_file() else model,
+    }
+    if isinstance(config, ClassifierTrainingConfig) and config.proposals.store is not None:
+        store = str(Path(config.proposals.store).absolute())
+        changes["proposals"] = dataclasses.replace(config.proposals, store=store)
+    return dataclasses.replace(config, **changes)
 
 
-def config_yaml(config: ClassifierTrainingConfig) -> bytes:
+def config_yaml(config: TrainingConfig) -> bytes:
     """`config.yaml`: every setting, from which the run can be made again."""
     import yaml
 

@@ -19,13 +19,14 @@ class StepProgress(lightning.Callback):
 
     Args:
         steps: of the whole run.
-        regions: of a batch, for the speed.
+        per_batch: regions, or whatever is learnt from, of a batch, for the speed.
+        unit: what these are.
         stream: stderr unless told otherwise.
     """
 
-    def __init__(self, steps: int, regions: int, *, stream: TextIO | None = None) -> None:
+    def __init__(self, steps: int, per_batch: int, unit: str = "regions", *, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
-        self._steps, self._regions = steps, regions
+        self._steps, self._per_batch, self._unit = steps, per_batch, unit
         self._first = self._done = 0
         self._loss = float("nan")
         self._started = self._last_line = time.monotonic()
@@ -76,7 +77,7 @@ class StepProgress(lightning.Callback):
         return ", ".join(parts)
 
     def _state(self) -> str:
-        return f"loss {self._loss:.3f}, {self._rate() * self._regions:.1f} regions/s"
+        return f"loss {self._loss:.3f}, {self._rate() * self._per_batch:.1f} {self._unit}/s"
 
     def _rate(self) -> float:
         """Steps a second in this session."""

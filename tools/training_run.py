@@ -1,37 +1,41 @@
-"""A training run from its data to its model file and report."""
+"""A training run from its data to its model file and report, whatever it trains."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from configs.training import ClassifierTrainingConfig
-from configs.training_data import DATA, TrainingData, read_training_data
+from configs.training_data import DATA
 from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED
-from tools.folder_runs import MOST_WORKERS, usable_cores
 from tools.messages import complain, tell
-from tools.progress import ImageProgress
-from tools.run_description import commit
-from tools.training_description import config_yaml, data_summary, in_words, run_description, write_problems
-from tools.training_judge import BEFORE, Judge, NotComparable
+from tools.training_description import in_words, write_problems
+from tools.training_job import TrainingJob
+from tools.training_judge import BEFORE, NotComparable
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
-    from detect.model_info import ModelInfo
+    import torch
+
     from detect.run_folder import Mode
     from detect.training.training_folder import TrainingFolder
     from detect.training.training_loop import FitResult
     from detect.training.training_report import Summary
 
+Build = Callable[["torch.device", bool], TrainingJob]
 
-def train(config: ClassifierTrainingConfig, out: Path, mode: Mode) -> int:
+
+def train(build: Build, device: str, out: Path, mode: Mode, *, verb: str) -> int:
     """Train and report; returns the exit status.
 
     Further processes of the same run, which Lightning or `torchrun` start with the same command, write nothing, and
     read what the first one has written.
 
+    Args:
+        build: the device, and whether this is the process that writes → what is trained. It runs on the first process
+            before it does on others.
+        device: auto, cpu or cuda.
+        verb: of `run.json`.
     Raises:
         ValueError, RunFolderError: what the user has to change; a run that is to be overwritten is still there.
         DownloadError, TrainingFailure, OutputError: what stopped the run.
@@ -43,8 +47,8 @@ def train(config: ClassifierTrainingConfig, out: Path, mode: Mode) -> int:
     run, folder = None, None
     try:
         with main_process_first():
-            folder = TrainingFolder(out, mode) if is_main_process() else None
-            run = _Run(config, out, folder, fresh=mode != "resume")
+            folder = TrainingFolder(out, mode, verb=verb) if is_main_process() else None
+            run = _Run(build, device, out, folder, fresh=mode != "resume")
             run.start()
         return run.fit()
     except KeyboardInterrupt:
@@ -64,47 +68,23 @@ class _Run:
         fresh: start from the first step, whatever checkpoints there are.
     """
 
-    def __init__(
-        self, config: ClassifierTrainingConfig, out: Path, folder: TrainingFolder | None, *, fresh: bool
-    ) -> None:
-        from configs.training_parts import build_module, build_start, build_store, load_start, run_settings
+    def __init__(self, build: Build, device: str, out: Path, folder: TrainingFolder | None, *, fresh: bool) -> None:
         from detect.devices import resolve_device
-        from detect.training.checkpoints import DATA_SUMMARY, FoundCheckpoint, find_checkpoint
+        from detect.training.checkpoints import FoundCheckpoint, find_checkpoint
         from detect.training.freed_memory import keep_freed_memory
 
-        self.config, self.out, self.folder = config, out, folder
+        self.out, self.folder = out, folder
         self.started = time.monotonic()
-        self.device = resolve_device(config.device)
+        self.device = resolve_device(device)
         if self.device.type == "cpu":
             keep_freed_memory()
         if folder:
             folder.mark_data()
-        model = load_start(config)
-        self.data: TrainingData = read_training_data(config, out)
-        self.settings = {**run_settings(config, self.data, model), DATA_SUMMARY: data_summary(self.data)}
-        self.found = FoundCheckpoint(None, 0) if fresh else find_checkpoint(out / "checkpoints", self.settings)
-        self.info, network = build_start(config, model, self.data)
-        start = (network.classifier.weight.detach().clone(), network.classifier.bias.detach().clone())
-        self.store = build_store(config, out)
-        self.module = build_module(config, self.info, network, self.data)
-        self.judge = Judge(
-            config=config,
-            data=self.data,
-            info=self.info,
-            start=start,
-            store=self.store,
-            device=self.device,
-            out=out,
-        )
-        self.lacking = self._lacking() if folder else []
+        self.job = build(self.device, folder is not None)
+        self.config = self.job.config
+        self.found = FoundCheckpoint(None, 0) if fresh else find_checkpoint(out / "checkpoints", self.job.settings)
         self.unread: list[tuple[Path, str]] = []
         self._check()
-
-    def _lacking(self) -> list[tuple[Path, str | None]]:
-        """The images without proposals."""
-        parts = [self.data.train] if self.data.held_back is None else [self.data.train, self.data.held_back]
-        paths = [path for part in parts for path in part.images]
-        return self.store.lacking(paths, [self.data.hashes[path] for path in paths])
 
     def _check(self) -> None:
         """Whatever would stop the run at its start does so here, before anything of another run is deleted."""
@@ -118,17 +98,16 @@ class _Run:
                 f"optimisation.steps: expected at least the {self.found.step} that {self.found.path} has behind it, "
                 f"got {steps}"
             )
-        processes, images = process_count(config.devices), config.sampling.images_per_batch
+        processes, images = process_count(config.devices), config.images_per_batch
         if images % processes:
             raise ValueError(f"sampling.images_per_batch: expected a multiple of {processes} processes, got {images}")
         if self.device.type == "cuda" and not started_together() and config.devices > torch.cuda.device_count():
             raise ValueError(f"devices: expected at most {torch.cuda.device_count()} GPUs, got {config.devices}")
-        self.module.configure_optimizers()
-        if self.lacking:
-            self.store.make()
+        self.job.module.configure_optimizers()
+        self.job.check()
 
     def start(self) -> None:
-        """The first writes of a run, an overwritten one's deletion among them; then the proposals."""
+        """The first writes of a run, an overwritten one's deletion among them; then the job's preparations."""
         from detect.training.checkpoints import remove_damaged
         from detect.whole_files import write_whole
 
@@ -139,25 +118,13 @@ class _Run:
         if self.found.step:
             complain(f"going on after step {self.found.step}")
         else:
-            for line in in_words(self.data):
+            for line in in_words(self.job.data):
                 complain(line)
-        self.folder.start(self._description())
+        self.folder.start(self.job.description)
         remove_damaged(self.found)
-        write_whole(self.out / "config.yaml", config_yaml(self.config))
-        write_problems(self.out / DATA, self.data.problems)
-        self._propose()
-
-    def _propose(self) -> None:
-        if not self.lacking:
-            return
-        paths, hashes = zip(*self.lacking, strict=True)
-        with ImageProgress(len(paths), doing="proposing") as progress:
-            self.unread = self.store.fill(
-                paths,
-                hashes,
-                min(MOST_WORKERS, usable_cores()),
-                lambda path, reason: progress.advance(failed=reason is not None),
-            )
+        write_whole(self.out / "config.yaml", self.job.config_text())
+        write_problems(self.out / DATA, self.job.data.problems)
+        self.unread = self.job.prepare()
 
     def fit(self) -> int:
         """Train, and report; returns the exit status."""
@@ -176,60 +143,54 @@ class _Run:
         return ERROR
 
     def _fit(self) -> FitResult:
-        from configs.training_parts import build_stream
         from detect.training.training_loop import fit
         from tools.training_progress import StepProgress
 
-        config, rates = self.config, self.config.optimisation
-        regions = config.sampling.foreground + config.sampling.background
+        config, rates, module = self.config, self.config.optimisation, self.job.module
         return fit(
-            self.module,
-            build_stream(config, self.data, self.store),
+            module,
+            self.job.stream(),
             steps=rates.steps,
             out=self.out,
-            settings=self.settings,
+            settings=self.job.settings,
             checkpoint_every=config.checkpoint_every,
             device=self.device,
             devices=config.devices,
             precision=rates.precision,
             clip=rates.clip,
-            validate=self.judge if self.judge.is_wanted else None,
-            validate_every=config.validation.every,
+            validate=self.job.judge,
+            validate_every=config.validate_every,
             resume_from=self.found if self.found.path else None,
-            callbacks=[StepProgress(rates.steps, regions)] if self.folder else [],
+            callbacks=[StepProgress(rates.steps, module.per_batch, module.unit)] if self.folder else [],
             say=complain,
         )
 
     def _finish(self, folder: TrainingFolder) -> int:
         """The model file first, then what is said of it."""
-        import torch
-
-        from detect.model_file import save_model
         from detect.training.training_logs import METRICS
-        from detect.training.training_report import figures, objects_per_class, write_report
 
         metrics = self.out / "logs" / METRICS
-        save_model(
-            folder.model_path, self._with_origin(self.info), self.judge.state_of(self.module), dtype=torch.float16
-        )
+        self.job.save(folder.model_path)
         after = self._after(metrics)
         before = self._before()
-        trained = objects_per_class(self.data.train).tolist()
-        write_report(self.out, metrics=metrics, before=before, after=after, trained=trained)
+        figures = self.job.report(metrics=metrics, before=before, after=after)
         unread = self._write_unreadable()
-        score = figures(before, after)
         folder.describe(
             {
-                **self._description(),
-                "figures": score,
+                **self.job.description,
+                "figures": dict(figures),
                 "seconds_of_last_session": round(time.monotonic() - self.started, 1),
                 "unreadable_images": unread,
                 "status": "finished",
             }
         )
         if after is not None:
-            tell(f"mAP on {score['num_images']} held-back images: {_shown(before)} before, {_shown(after)} after")
-        tell(f"{folder.model_path} is the detector: googlenet-rcnn detect PHOTOS --model {folder.model_path}")
+            words, key = self.job.outcome
+            tell(
+                f"{words} on {after['num_images']} held-back images: "
+                f"{_shown(before, key)} before, {_shown(after, key)} after"
+            )
+        tell(self.job.last_words(folder.model_path))
         if unread:
             complain(f"{unread} images could not be read; {self.out / 'unreadable.txt'} says why")
         return SOME_IMAGES_FAILED if unread else OK
@@ -238,17 +199,20 @@ class _Run:
         """What the last validation said; a run that is resumed after its last step has had none in this session."""
         from detect.training.training_logs import append_metrics
 
-        if self.judge.is_wanted and self.judge.last is None:
+        judge = self.job.judge
+        if judge is None:
+            return None
+        if judge.last is None:
             steps = self.config.optimisation.steps
-            append_metrics(metrics, steps, self.judge(steps, self.module.averaged_state()))
-        return self.judge.last
+            append_metrics(metrics, steps, judge(steps, self.job.module.averaged_state()))
+        return judge.last
 
     def _before(self) -> Summary | None:
         """What was measured before the first step, if it compares with what is measured now."""
-        if not self.judge.is_wanted:
+        if self.job.judge is None:
             return None
         try:
-            return self.judge.before()
+            return self.job.judge.before()
         except NotComparable:
             (self.out / BEFORE).unlink(missing_ok=True)
             complain("validation has other images or another limit than at the first step: no figures from before")
@@ -258,29 +222,13 @@ class _Run:
         """`unreadable.txt`, where an image could not be read; returns how many."""
         from detect.whole_files import write_whole
 
-        unread = {str(path): why for path, why in (*self.unread, *self.module.unreadable.items())}
+        unread = {str(path): why for path, why in (*self.unread, *self.job.module.unreadable.items())}
         if unread:
             lines = "".join(f"{path}: {why}\n" for path, why in sorted(unread.items()))
             write_whole(self.out / "unreadable.txt", lines.encode("utf-8", "surrogateescape"))
         return len(unread)
 
-    def _description(self) -> dict[str, Any]:
-        return run_description(self.config, self.settings, self.data, self.device.type)
 
-    def _with_origin(self, info: ModelInfo) -> ModelInfo:
-        """The description with what it was trained on, and by which code."""
-        name = self.data.train.name.encode("utf-8", "backslashreplace").decode()
-        data = f"{len(self.data.train)} images of {name}"
-        before = info.provenance.data
-        origin = dataclasses.replace(
-            info.provenance,
-            data=f"{before}; fine-tuned on {data}" if before else data,
-            config=json.dumps(self.settings, sort_keys=True),
-            commit=commit() or "",
-        )
-        return dataclasses.replace(info, name=self.config.name or self.out.resolve().name, provenance=origin)
-
-
-def _shown(summary: Summary | None) -> str:
-    value = None if summary is None else summary["mAP"]
+def _shown(summary: Summary | None, key: str) -> str:
+    value = None if summary is None else summary[key]
     return "not known" if value is None else f"{value:.3f}"

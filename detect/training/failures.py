@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from detect.training.region_samples import TrainingBatch
 
@@ -20,13 +21,13 @@ def not_finite(what: str, step: int, files: Iterable[Path]) -> TrainingFailure:
     )
 
 
-def nothing_readable(batch: TrainingBatch) -> TrainingFailure:
+def nothing_readable(batch: TrainingBatch[Any]) -> TrainingFailure:
     """The failure of a step none of whose images could be read."""
     file, reason = batch.unreadable[0]
     return TrainingFailure(f"no image of step {batch.step} could be read: {file}: {reason}")
 
 
-def batch_files(batch: TrainingBatch) -> list[Path]:
+def batch_files(batch: TrainingBatch[Any]) -> list[Path]:
     """The files that a batch was made from, in the order of their slots."""
     return [sample.path for sample in batch.samples]
 

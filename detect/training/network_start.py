@@ -118,7 +118,7 @@ def _description(
         num_outputs=outputs,
         input=_input_of(architecture) if model is None else model.info.input,
         classes=classes,
-        provenance=_provenance(model),
+        provenance=provenance_of(model),
         head=head,
         context=context,
         box_regression=box_regression,
@@ -139,7 +139,8 @@ def _marginal_outputs(model: Model | None, classes: Sequence[DetectionClass]) ->
     return model.info.num_outputs + (model.info.head == "zero_shot")
 
 
-def _provenance(model: Model | None) -> Provenance:
+def provenance_of(model: Model | None) -> Provenance:
+    """What the file of a model that starts from this one says of its origin."""
     if model is None:
         return Provenance(source="random weights", data="", licence="")
     origin = model.info.provenance

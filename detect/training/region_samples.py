@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +65,20 @@ class ImageSample:
     distortion: Distortion = field(default_factory=Distortion)
 
 
+class BatchSample(Protocol):
+    """What a batch is made of: an image, and what is learnt from it."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def slot(self) -> int: ...
+
+
+Sample = TypeVar("Sample", bound=BatchSample)
+
+
 @dataclass(frozen=True)
-class TrainingBatch:
+class TrainingBatch(Generic[Sample]):
     """This process's share of one step's batch, on the CPU.
 
     Attributes:
@@ -76,7 +89,7 @@ class TrainingBatch:
 
     step: int
     epoch: int
-    samples: tuple[ImageSample, ...]
+    samples: tuple[Sample, ...]
     unreadable: tuple[tuple[Path, str], ...] = ()
 
 

@@ -17,7 +17,7 @@ from detect.training.region_samples import Distortion, ImageSample, RegionBatch,
 
 
 def upload(
-    batch: TrainingBatch,
+    batch: TrainingBatch[ImageSample],
     *,
     input_format: InputFormat,
     warp: WarpSettings,

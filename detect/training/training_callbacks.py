@@ -20,7 +20,7 @@ from detect.training.checkpoints import (
     write_checkpoint,
 )
 from detect.training.failures import TrainingFailure
-from detect.training.training_module import RegionTraining
+from detect.training.training_module import NetworkTraining
 from detect.training.training_signals import CutShort, StopSignals
 from detect.whole_files import OutputError
 
@@ -150,7 +150,7 @@ class PeriodicValidation(lightning.Callback):
         periodic = bool(self._every) and step % (self._every or 1) == 0
         if self._every == 0 or not (periodic or step in (0, self._steps)):
             return
-        assert isinstance(module, RegionTraining)
+        assert isinstance(module, NetworkTraining)
         failure: Exception | None = None
         stopped = False
         if trainer.is_global_zero:

@@ -16,6 +16,7 @@ from detect.training.training_logs import read_metrics
 
 COLOURS = ("#1f5fa8", "#d1742c", "#3a8f4d", "#8a4fa3", "#a33b3b", "#5c5c5c")
 GREY = "#cccccc"
+SCORES = ("mAP", "accuracy", "coverage", "confidence")  # what the names of figures between 0 and 1 hold
 SMOOTHED = 50  # points of a curve: its moving mean is over a fiftieth of them
 
 
@@ -49,8 +50,8 @@ def read_curves(path: Path) -> dict[str, Curve]:
 def draw_curves(curves: Mapping[str, Curve]) -> bytes:
     """A PNG of three panels: losses (logarithmic), learning rate, and scores between 0 and 1.
 
-    Columns are told by their names: `loss` in it; `learning_rate`; `mAP` or `accuracy`. Others, and losses that are
-    0 throughout, are not drawn.
+    Columns are told by their names: `loss` in it; `learning_rate`; one of `SCORES`. Others, and losses that are 0
+    throughout, are not drawn.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -61,12 +62,16 @@ def draw_curves(curves: Mapping[str, Curve]) -> bytes:
     shown = {name: curve for name, curve in curves.items() if "loss" in name and curve.values.any()}
     _draw(losses, "loss", shown)
     _draw(rates, "learning rate", {name: curve for name, curve in curves.items() if "learning_rate" in name})
-    wanted = {name: curve for name, curve in curves.items() if "mAP" in name or "accuracy" in name}
-    _draw(scores, "validation mAP, training accuracy", wanted)
+    wanted = {name: curve for name, curve in curves.items() if name not in shown and _is_score(name)}
+    _draw(scores, "validation scores, training accuracy", wanted)
     if all((curve.values > 0).all() for curve in shown.values()):
         losses.set_yscale("log")
     scores.set_ylim(0, 1)
     return png(figure)
+
+
+def _is_score(name: str) -> bool:
+    return any(part in name for part in SCORES)
 
 
 def moving_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

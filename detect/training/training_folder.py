@@ -14,7 +14,6 @@ from detect.run_folder import Mode, RunFolderError, make_and_lock
 from detect.run_kinds import RUN, verb_of
 from detect.whole_files import UNFINISHED, OutputError, write_whole
 
-VERB = "train classifier"
 MODEL = "model.safetensors"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
@@ -26,6 +25,7 @@ OUTPUTS = (
     "curves.png",
     "classes.csv",
     "classes.png",
+    "coverage.png",
     "before.json",
     "after.json",
     "unreadable.txt",
@@ -55,7 +55,7 @@ class TrainingFolder:
         OutputError: if it cannot be made or written.
     """
 
-    def __init__(self, folder: Path, mode: Mode, *, verb: str = VERB) -> None:
+    def __init__(self, folder: Path, mode: Mode, *, verb: str) -> None:
         self.folder = folder
         self.verb = verb
         there = verb_of(folder)

@@ -23,11 +23,11 @@ from detect.training.processes import is_main_process
 from detect.training.region_samples import TrainingBatch
 from detect.training.training_callbacks import Checkpoints, PeriodicValidation, Validate, WholeCheckpoints
 from detect.training.training_logs import run_loggers
-from detect.training.training_module import RegionTraining
+from detect.training.training_module import NetworkTraining
 from detect.training.training_signals import StopSignals
 from detect.whole_files import output_error
 
-Stream = Callable[[int, int, int], AbstractContextManager[Iterator[TrainingBatch]]]
+Stream = Callable[[int, int, int], AbstractContextManager[Iterator[TrainingBatch[Any]]]]
 PATIENCE = timedelta(hours=12)  # of processes that wait while the first one validates
 
 
@@ -49,7 +49,7 @@ class FitResult:
 
 
 def fit(
-    module: RegionTraining,
+    module: NetworkTraining[Any],
     stream: Stream,
     *,
     steps: int,
@@ -143,7 +143,7 @@ class _Loader:
         self._stream, self._trainer, self._steps = stream, trainer, steps
         self._open: list[Any] = []
 
-    def __iter__(self) -> Iterator[TrainingBatch]:
+    def __iter__(self) -> Iterator[TrainingBatch[Any]]:
         batches = self._batches()
         self._open.append(batches)
         return batches
@@ -153,7 +153,7 @@ class _Loader:
         for one in self._open:
             one.close()
 
-    def _batches(self) -> Iterator[TrainingBatch]:
+    def _batches(self) -> Iterator[TrainingBatch[Any]]:
         trainer, step = self._trainer, self._trainer.global_step
         with self._stream(step, trainer.global_rank, trainer.world_size) as batches:
             for batch in batches:

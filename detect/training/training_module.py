@@ -1,4 +1,4 @@
-"""One training step: a batch of images becomes regions on the device, logits, losses, and a change of the weights."""
+"""One training step of any network: a batch becomes a loss, gradients, a change of the weights and of their average."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, TypeVar
 
 import lightning
 import torch
@@ -16,75 +16,62 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from detect.training.averaging import Average
 from detect.training.failures import batch_files, not_finite, nothing_readable
-from detect.training.network_pass import step_seed
-from detect.training.objective import SUMS, Objective, Outputs
 from detect.training.optimiser import OptimiserSettings, optimiser
-from detect.training.region_samples import RegionBatch, TrainingBatch
+from detect.training.region_samples import BatchSample, TrainingBatch
 from detect.training.schedules import schedule
 
-
-class Upload(Protocol):
-    """`detect.training.region_upload.upload` with its settings bound."""
-
-    def __call__(self, batch: TrainingBatch, *, device: torch.device) -> RegionBatch: ...
+Sample = TypeVar("Sample", bound=BatchSample)
 
 
-class NetworkPass(Protocol):
-    """`detect.training.network_pass.training_outputs` with its settings bound."""
-
-    def __call__(
-        self, network: Any, images: Tensor, *, slots: Tensor, generator_seed: int, total_slots: int
-    ) -> Outputs: ...
-
-
-class RegionTraining(lightning.LightningModule):
+class NetworkTraining(lightning.LightningModule, Generic[Sample]):
     """A network in training, for `lightning.Trainer`, by SGD with a schedule and Polyak averaging.
 
-    The loss of a step is the sum over the regions of all processes, divided by the regions that a full batch has:
-    how the batch is split between processes does not matter, and a region counts alike in every batch. A process
-    without regions takes part with a loss of 0.
+    What is learnt is a subclass's: `sum_names`, `batch_loss` and `figures_of`. The loss of a step is the sum over what
+    all processes have of the batch, divided by what a full batch has: how the batch is split between processes does not
+    matter, and a region counts alike in every batch. A process with an empty share takes part with a loss of 0.
 
     Args:
-        network: any, as long as `network_pass` takes it; on the CPU, frozen where it is not to learn.
-        network_pass: regions → logits, auxiliary logits, box deltas.
-        upload: a batch of images → its regions on the device.
-        objective: outputs and regions → loss.
+        network: on the CPU, frozen where it is not to learn.
         settings: of the optimiser.
         steps_per_epoch: mean, for the googlenet schedule.
-        regions_per_batch: of a full global batch.
-        seed: of dropout.
+        per_batch: regions, or whatever the loss is summed over, of a full global batch.
     Attributes:
+        sum_names: of the sums of `batch_loss`.
+        unit: the sum's name of what `per_batch` counts; its rate is logged.
         unreadable: (file → reason) of this process's images so far that could not be read.
     """
 
+    sum_names: tuple[str, ...]
+    unit = "regions"
+
     def __init__(
-        self,
-        *,
-        network: nn.Module,
-        network_pass: NetworkPass,
-        upload: Upload,
-        objective: Objective,
-        settings: OptimiserSettings,
-        steps_per_epoch: float,
-        regions_per_batch: int,
-        seed: int,
+        self, *, network: nn.Module, settings: OptimiserSettings, steps_per_epoch: float, per_batch: int
     ) -> None:
         super().__init__()
-        self.network, self.objective, self.settings = network, objective, settings
-        self._network_pass, self._upload = network_pass, upload
-        self._regions_per_batch, self._seed = regions_per_batch, seed
+        self.network, self.settings, self.per_batch = network, settings, per_batch
         self._factor = schedule(settings, steps_per_epoch)
         self.average = Average(settings.averaging, self._learning())
         self.unreadable: dict[Path, str] = {}
-        self._batch: TrainingBatch | None = None
+        self._batch: TrainingBatch[Sample] | None = None
         self._figures: dict[str, float] = {}
         self._since = time.perf_counter()
+
+    def batch_loss(self, batch: TrainingBatch[Sample]) -> tuple[Tensor | None, Tensor]:
+        """This process's share of a batch → its summed loss, None where there is nothing in it, and its sums.
+
+        The sums are float64 on the device, one for each of `sum_names`.
+        """
+        raise NotImplementedError
+
+    def figures_of(self, sums: dict[str, float]) -> dict[str, float]:
+        """What is logged of the sums over all processes, `unit` among it."""
+        raise NotImplementedError
 
     def averaged_state(self) -> dict[str, Tensor]:
         """The network's state dict with its Polyak averages: what is validated and saved. Copies."""
         return self.average.over(self.network.state_dict())
 
-    def training_step(self, batch: TrainingBatch, batch_index: int = 0) -> Tensor:
+    def training_step(self, batch: TrainingBatch[Sample], batch_index: int = 0) -> Tensor:
         """The loss of this process's share of a batch.
 
         Raises:
@@ -99,9 +86,11 @@ class RegionTraining(lightning.LightningModule):
             raise not_finite("the loss", batch.step, self._files())
         if not images and batch.unreadable:
             raise nothing_readable(batch)
-        self._figures = self._summary(dict(zip(SUMS, totals, strict=True)), total_loss, batch.step)
+        figures = self.figures_of(dict(zip(self.sum_names, totals, strict=True)))
+        rate = self.settings.learning_rate * self._factor(batch.step)
+        self._figures = {**figures, "loss": total_loss / self.per_batch, "learning_rate": rate}
         self.log("loss", self._figures["loss"], prog_bar=True, logger=False, batch_size=1)
-        return loss * (self.trainer.world_size / self._regions_per_batch)
+        return loss * (self.trainer.world_size / self.per_batch)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Look at the gradient while the weights are still those before the step.
@@ -128,7 +117,7 @@ class RegionTraining(lightning.LightningModule):
         self.average.update(self._learning())
         assert self._batch is not None
         seconds = time.perf_counter() - self._since
-        self._figures["regions_per_second"] = self._figures["regions"] / seconds
+        self._figures[f"{self.unit}_per_second"] = self._figures[self.unit] / seconds
         for logger in self.loggers:
             logger.log_metrics(self._figures, self._batch.step)
 
@@ -138,8 +127,8 @@ class RegionTraining(lightning.LightningModule):
         return {"optimizer": sgd, "lr_scheduler": {"scheduler": LambdaLR(sgd, self._factor), "interval": "step"}}
 
     def transfer_batch_to_device(
-        self, batch: TrainingBatch, device: torch.device, dataloader_idx: int
-    ) -> TrainingBatch:
+        self, batch: TrainingBatch[Sample], device: torch.device, dataloader_idx: int
+    ) -> TrainingBatch[Sample]:
         """The batch as it is: its images go to the device one by one, in the step."""
         return batch
 
@@ -148,7 +137,7 @@ class RegionTraining(lightning.LightningModule):
         self.average.to(self.device)
         self._since = time.perf_counter()
 
-    def on_train_batch_end(self, outputs: Any, batch: TrainingBatch, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: TrainingBatch[Sample], batch_idx: int) -> None:
         """Start the clock of the next step; checkpoints and validation, which come before this, are no part of it."""
         self._since = time.perf_counter()
 
@@ -160,22 +149,11 @@ class RegionTraining(lightning.LightningModule):
         """Go on from the saved averages."""
         self.average.load_state_dict(checkpoint["average"])
 
-    def _loss(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            regions = self._upload(batch, device=self.device)
-        if not len(regions.targets):
-            nothing = sum(
-                (parameter.sum() * 0 for _, parameter in self._learning()), torch.zeros((), device=self.device)
-            )
-            return nothing, torch.zeros(len(SUMS), dtype=torch.float64, device=self.device)
-        outputs = self._network_pass(
-            self.network,
-            regions.regions,
-            slots=regions.slots,
-            generator_seed=step_seed(self._seed, batch.step),
-            total_slots=self._regions_per_batch,
-        )
-        loss, sums = self.objective(outputs, regions)
+    def _loss(self, batch: TrainingBatch[Sample]) -> tuple[Tensor, Tensor]:
+        loss, sums = self.batch_loss(batch)
+        if loss is None:
+            nothing = torch.zeros((), device=self.device)
+            loss = sum((parameter.sum() * 0 for _, parameter in self._learning()), nothing)
         return loss, sums
 
     def _learning(self) -> Iterator[tuple[str, nn.Parameter]]:
@@ -193,11 +171,3 @@ class RegionTraining(lightning.LightningModule):
         of_each: list[Any] = [None] * self.trainer.world_size
         torch.distributed.all_gather_object(of_each, files)
         return [file for one in of_each for file in one]
-
-    def _summary(self, sums: dict[str, float], loss: float, step: int) -> dict[str, float]:
-        """What is logged: losses over the nominal regions, the accuracy where there is foreground, the rate."""
-        figures = {name: sums[name] / self._regions_per_batch for name in SUMS[:3]}
-        figures |= {"loss": loss / self._regions_per_batch, "regions": sums["regions"]}
-        if sums["foreground"]:
-            figures["foreground_accuracy"] = sums["right"] / sums["foreground"]
-        return figures | {"learning_rate": self.settings.learning_rate * self._factor(step)}

@@ -6,13 +6,22 @@ import dataclasses
 import inspect
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import configs
-from configs.proposing import MODES, ProposeConfig, build_image_proposer, search_mode
+from configs.proposing import (
+    MODES,
+    MultiBoxPart,
+    ProposeConfig,
+    build_image_proposer,
+    load_multibox_part,
+    search_mode,
+    search_scale,
+)
 from proposals import Proposals
 from proposals.diversity import MODES as SEARCH_MODES
 from proposals.selective_search import selective_search
@@ -29,8 +38,9 @@ def test_the_defaults_are_those_of_the_search() -> None:
     """All but the mode, which is looked up, and the threads, which do not change the result."""
     search = {name: value.default for name, value in inspect.signature(selective_search).parameters.items()}
     ours = dataclasses.asdict(ProposeConfig())
-    for name in ("superpixel_scale", "seed", "search_width", "min_side"):
+    for name in ("seed", "search_width", "min_side"):
         assert ours[name] == search[name], name
+    assert search_scale(ProposeConfig()) == search["superpixel_scale"]
     assert ProposeConfig().mode is None
     assert search_mode(ProposeConfig()) == search["mode"]
     assert search_mode(ProposeConfig(mode="single")) == "single"
@@ -39,8 +49,6 @@ def test_the_defaults_are_those_of_the_search() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "multibox"}, "--method: expected selective_search (MultiBox is not built yet), got 'multibox'"),
-        ({"method": "both"}, "--method: expected selective_search (MultiBox is not built yet), got 'both'"),
         ({"method": "edge_boxes"}, "--method: expected one of selective_search, multibox, both, got 'edge_boxes'"),
         ({"mode": "slow"}, f"--mode: expected one of {', '.join(MODES)}, got 'slow'"),
         ({"superpixel_scale": 0.0}, "--superpixel-scale: expected a finite number above 0, got 0.0"),
@@ -50,6 +58,8 @@ def test_the_defaults_are_those_of_the_search() -> None:
         ({"seed": -1}, "--seed: expected at least 0, got -1"),
         ({"search_width": 0}, "--search-width: expected at least 1, got 0"),
         ({"min_side": 0}, "--min-side: expected at least 1, got 0"),
+        ({"multibox_limit": 0}, "--multibox-limit: expected at least 1, got 0"),
+        ({"precision": "fp8"}, "--precision: expected one of auto, fp32, bf16, got 'fp8'"),
         ({"workers": 0}, "--workers: expected at least 1, got 0"),
     ],
 )
@@ -86,6 +96,47 @@ def test_the_proposer_is_the_search_with_every_setting(monkeypatch: pytest.Monke
         "min_side": 6,
         "workers": 5,
     }
+
+
+# MultiBox
+
+
+def test_superpixels_are_enlarged_beside_multibox_unless_told_otherwise() -> None:
+    """GoogLeNet, section 8: enlarged by 2, and 200 boxes of MultiBox."""
+    assert ProposeConfig().multibox_limit == 200
+    assert [search_scale(ProposeConfig(method=method)) for method in ("selective_search", "both")] == [1.0, 2.0]
+    assert search_scale(ProposeConfig(method="both", superpixel_scale=1.0)) == 1.0
+
+
+def test_selective_search_alone_has_no_multibox() -> None:
+    assert load_multibox_part(ProposeConfig(multibox="gone")) is None
+
+
+def test_a_model_that_cannot_be_found_names_the_flag() -> None:
+    with pytest.raises(ValueError, match=r"^--multibox: no MultiBox model file gone, "):
+        load_multibox_part(ProposeConfig(method="both", multibox="gone"))
+
+
+def row_of_boxes(count: int, top: float) -> Proposals:
+    x1 = 10 * np.arange(count)
+    boxes = np.stack([x1, np.full(count, top), x1 + 8, np.full(count, top + 8)], axis=1)
+    return Proposals(boxes.astype(np.float32), np.arange(0, -count, -1).astype(np.float32))
+
+
+@pytest.mark.parametrize(("method", "tops"), [("multibox", [50, 50, 50]), ("both", [50, 0, 50, 0])])
+def test_lists_are_merged_before_the_limit(monkeypatch: pytest.MonkeyPatch, method: str, tops: list[float]) -> None:
+    """Uncalibrated, they take turns. The model reads nothing: only its proposer and calibration are looked at."""
+    monkeypatch.setattr("proposals.selective_search", lambda image, **settings: row_of_boxes(9, 0))
+    part = MultiBoxPart(
+        info=SimpleNamespace(merge=None),  # type: ignore[arg-type]
+        file="",
+        sha256="",
+        proposer=lambda image: row_of_boxes(3, 50),
+        device="cpu",
+        precision="float32",
+    )
+    proposer = build_image_proposer(ProposeConfig(method=method, mode="single", limit=4), 2, multibox=part)
+    assert proposer(np.zeros((1, 1, 3), np.uint8)).boxes[:, 1].tolist() == tops
 
 
 @pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)

@@ -18,9 +18,8 @@ from random_model import save_random_model
 
 from detect import Detections, Detector
 from detect.class_tables import DetectionClass
-from detect.detector import DetectorSettings, build_proposer
+from detect.detector import DetectorSettings
 from detect.model_file import ModelFileError, build_network, bvlc_info, load_model, save_model
-from detect.model_info import ProposalSetting
 from detect.region_classifier import ClassifiedRegions, RegionClassifier
 from proposals import selective_search
 
@@ -199,8 +198,3 @@ def test_settings_out_of_range(settings: dict[str, float], message: str) -> None
 def test_what_is_no_image_is_refused(model_file: Path, image: NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="image_rgb: expected uint8"):
         Detector.load(model_file, device="cpu")(image)
-
-
-def test_a_proposer_that_nobody_knows() -> None:
-    with pytest.raises(ValueError, match=r"proposals\.method: expected selective_search, got 'magic'"):
-        build_proposer(ProposalSetting(method="magic"))

@@ -109,7 +109,7 @@ def test_a_source_that_failed_and_a_proposer_that_fails_are_recorded(tmp_path: P
     assert [r.error for r in results] == [
         "no such file",
         None,
-        "ZeroDivisionError in selective search or decoding: a bug in here",
+        "ZeroDivisionError in proposing or decoding: a bug in here",
         "not enough memory for this image",
         None,
     ]

@@ -95,7 +95,7 @@ def test_odd_images_become_errors_in_place(tmp_path: Path) -> None:
     ("raised", "sentence"),
     [
         (MemoryError(), "not enough memory for this image"),
-        (RuntimeError("two\nlines"), "RuntimeError in selective search or decoding: two lines"),
+        (RuntimeError("two\nlines"), "RuntimeError in proposing or decoding: two lines"),
     ],
 )
 def test_a_search_that_fails_is_that_images_error(tmp_path: Path, raised: Exception, sentence: str) -> None:

@@ -41,7 +41,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], Proposals
     """`propose` takes the whole image and its quarter for proposals; called with a function, it takes that."""
 
     def use(search: Callable[[Any], Proposals]) -> None:
-        def build(config: ProposeConfig, workers: int) -> Callable[[Any], Proposals]:
+        def build(config: ProposeConfig, workers: int, *, multibox: None) -> Callable[[Any], Proposals]:
             return lambda image: search(image).best(config.limit)
 
         monkeypatch.setattr("tools.propose.build_image_proposer", build)
@@ -542,16 +542,17 @@ def test_shards_together_are_the_whole(fake: Any, count: int, n: int) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method", "multibox"], "--method: expected selective_search (MultiBox is not built yet), got 'multibox'"),
-        (["--method", "both"], "--method: expected selective_search (MultiBox is not built yet), got 'both'"),
+        (["--method", "both", "--multibox", "x"], "--multibox: no MultiBox model file x, and the only one with a name"),
         (["--method", "bing"], "--method: expected one of selective_search, multibox, both, got 'bing'"),
         (["--mode", "slow"], "--mode: expected one of "),
         (["--superpixel-scale", "0"], "--superpixel-scale: expected a finite number above 0, got 0.0"),
-        (["--superpixel-scale", "two"], "--superpixel-scale: Expected a float. Got value: two"),
+        (["--superpixel-scale", "two"], "--superpixel-scale: Does not validate"),
         (["--limit", "0"], "--limit: expected at least 1, got 0"),
         (["--seed", "-1"], "--seed: expected at least 0, got -1"),
         (["--search-width", "0"], "--search-width: expected at least 1, got 0"),
         (["--min-side", "0"], "--min-side: expected at least 1, got 0"),
+        (["--multibox-limit", "0"], "--multibox-limit: expected at least 1, got 0"),
+        (["--precision", "fp8"], "--precision: expected one of auto, fp32, bf16, got 'fp8'"),
         (["--workers", "0"], "--workers: expected at least 1, got 0"),
         (["--shard", "3/2"], "--shard: expected i/n with i from 1 to n, got '3/2'"),
         (["--superpixel-scal", "2"], "(did you mean --superpixel-scale?)"),

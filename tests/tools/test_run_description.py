@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_detector import FakeDetector
 
 from configs.detection import DetectionConfig, ProposalConfig
-from configs.proposing import ProposeConfig, search_mode
+from configs.proposing import MultiBoxPart, ProposeConfig, search_mode
 from detect.detection_records import encode_record, error_record
 from tools.run_description import (
     count_records,
@@ -83,6 +84,51 @@ def test_workers_do_not_decide_the_proposals_and_the_mode_is_what_it_came_to() -
     assert proposing_settings(ProposeConfig(workers=3, mode=search_mode(ProposeConfig())), shard=None) == now
     assert set(now["versions"]) == {"googlenet-rcnn", "numpy", "numba", "opencv-contrib-python", "pillow"}
     assert proposing_description(ProposeConfig(workers=3), ["sn\udcf6"])["sources"] == ["sn\\xf6"]
+
+
+def multibox_part(**changes: Any) -> MultiBoxPart:
+    info = SimpleNamespace(name="m", merge=None)
+    fields = {"file": "m.safetensors", "sha256": "0" * 64, "device": "cpu", "precision": "float32"} | changes
+    return MultiBoxPart(info=info, proposer=lambda image: pytest.fail("proposes"), **fields)  # type: ignore[arg-type]
+
+
+def multibox_settings(method: str, part: MultiBoxPart, **changes: Any) -> dict[str, Any]:
+    return proposing_settings(ProposeConfig(method=method, **changes), shard=None, multibox=part)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ({"sha256": "1" * 64}, {}),
+        ({"device": "cuda"}, {}),
+        ({"precision": "bfloat16"}, {}),
+        ({}, {"multibox_limit": 100}),
+        ({}, {"limit": 9}),
+    ],
+)
+@pytest.mark.parametrize("method", ["multibox", "both"])
+def test_what_decides_multibox_boxes(method: str, part: dict[str, str], changes: dict[str, int]) -> None:
+    now = multibox_settings(method, multibox_part())
+    assert multibox_settings(method, multibox_part(**part), **changes) != now
+    assert multibox_settings(method, multibox_part(file="elsewhere"), multibox="elsewhere", workers=3) == now
+
+
+def test_settings_of_a_part_that_is_left_out_do_not_count() -> None:
+    """So that a run of selective search made before there was MultiBox can be continued."""
+    alone = proposing_settings(ProposeConfig(), shard=None)
+    assert proposing_settings(ProposeConfig(multibox="x", multibox_limit=7, device="cuda"), shard=None) == alone
+    search = ["method", "mode", "superpixel_scale", "limit", "seed", "search_width", "min_side"]
+    assert sorted(alone) == sorted([*search, "shard", "versions"])
+    now = multibox_settings("multibox", multibox_part())
+    assert multibox_settings("multibox", multibox_part(), seed=3, mode="quality", superpixel_scale=3.0) == now
+    both = multibox_settings("both", multibox_part())
+    assert set(both) == {*alone, *now, "merge"}
+
+
+def test_the_description_names_the_multibox_model() -> None:
+    described = proposing_description(ProposeConfig(method="both"), ["a"], multibox=multibox_part())
+    assert described["multibox"] == {"name": "m", "file": "m.safetensors", "sha256": "0" * 64}
+    assert "multibox" not in proposing_description(ProposeConfig(), ["a"])
 
 
 def test_sources_that_are_not_utf8_can_be_described() -> None:

@@ -30,9 +30,9 @@ from detect.training.batch_stream import batches
 from detect.training.data_sets import read_data_set
 from detect.training.generated_images import write_generated
 from detect.training.objective import Objective
+from detect.training.region_training import RegionTraining
 from detect.training.region_upload import upload
 from detect.training.training_loop import fit
-from detect.training.training_module import RegionTraining
 from detect.training.training_set import TrainingSet
 from detect.training.validation import validate_detector
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from detect.run_folder import RunFolderError
-from detect.training.training_folder import VERB, TrainingFolder
+from detect.training.training_folder import TrainingFolder
 
+VERB = "train classifier"
 WRITTEN = (
     "model.safetensors",
     "config.yaml",
@@ -39,7 +40,7 @@ def files_in(out: Path) -> set[str]:
 def test_overwriting_deletes_what_a_run_writes_and_nothing_else(tmp_path: Path, run: str) -> None:
     out = fill(tmp_path / "out", run=run)
     before = files_in(out)
-    with TrainingFolder(out, "overwrite") as folder:
+    with TrainingFolder(out, "overwrite", verb=VERB) as folder:
         assert files_in(out) == before
         folder.start({})
     assert files_in(out) == {"run.json", *KEPT}
@@ -50,14 +51,14 @@ def test_overwriting_deletes_what_a_run_writes_and_nothing_else(tmp_path: Path, 
 def test_the_users_files_among_those_of_a_run_stay(tmp_path: Path) -> None:
     mine = ("checkpoints/best.ckpt", "logs/notes.txt", "logs/tensorboard/mine/events.out.tfevents.2")
     out = fill(tmp_path / "out", *mine)
-    with TrainingFolder(out, "overwrite") as folder:
+    with TrainingFolder(out, "overwrite", verb=VERB) as folder:
         folder.start({})
     assert files_in(out) == {"run.json", *KEPT, *mine}
 
 
 def test_a_run_that_is_resumed_stays(tmp_path: Path) -> None:
     out = fill(tmp_path / "out")
-    with TrainingFolder(out, "resume") as folder:
+    with TrainingFolder(out, "resume", verb=VERB) as folder:
         folder.start({})
     assert files_in(out) == {"run.json", *WRITTEN, *KEPT}
 
@@ -66,30 +67,33 @@ def test_a_run_that_is_resumed_stays(tmp_path: Path) -> None:
 def test_a_damaged_description_is_no_dead_end(tmp_path: Path, run: str) -> None:
     out = fill(tmp_path / "out", run=run)
     with pytest.raises(RunFolderError) as no:
-        TrainingFolder(out, "new")
+        TrainingFolder(out, "new", verb=VERB)
     assert str(no.value) == (
         f"--out {out}: run.json is damaged; give --resume to continue from its checkpoints, or --overwrite"
     )
-    TrainingFolder(out, "resume").close()
+    TrainingFolder(out, "resume", verb=VERB).close()
     (out / "checkpoints" / "step-000002.ckpt").unlink()
     for mode in ("new", "resume"):
         with pytest.raises(RunFolderError) as no:
-            TrainingFolder(out, mode)  # type: ignore[arg-type]
+            TrainingFolder(out, mode, verb=VERB)  # type: ignore[arg-type]
         assert str(no.value) == f"--out {out}: run.json is damaged; give --overwrite"
-    TrainingFolder(out, "overwrite").close()
+    TrainingFolder(out, "overwrite", verb=VERB).close()
 
 
 def test_data_is_ours_where_we_said_so(tmp_path: Path) -> None:
-    with TrainingFolder(tmp_path, "new") as folder:
+    with TrainingFolder(tmp_path, "new", verb=VERB) as folder:
         folder.mark_data()
-    TrainingFolder(tmp_path, "new").close()
+    TrainingFolder(tmp_path, "new", verb=VERB).close()
     (tmp_path / "data" / "made-by-googlenet-rcnn.txt").unlink()
-    TrainingFolder(tmp_path, "new").close()  # it is empty
+    TrainingFolder(tmp_path, "new", verb=VERB).close()  # it is empty
     (tmp_path / "data" / "mine.txt").write_text("")
     with pytest.raises(RunFolderError, match="data is there already, and no run wrote it; choose another folder"):
-        TrainingFolder(tmp_path, "overwrite")
+        TrainingFolder(tmp_path, "overwrite", verb=VERB)
 
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
-    with TrainingFolder(tmp_path, "new"), pytest.raises(RunFolderError, match="another process is writing there"):
-        TrainingFolder(tmp_path, "resume")
+    with (
+        TrainingFolder(tmp_path, "new", verb=VERB),
+        pytest.raises(RunFolderError, match="another process is writing there"),
+    ):
+        TrainingFolder(tmp_path, "resume", verb=VERB)

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from detect.training.checkpoints import find_checkpoint
 from detect.training.region_samples import TrainingBatch
+from detect.training.region_training import RegionTraining
 from detect.training.training_logs import read_metrics
 from detect.training.training_loop import fit
-from detect.training.training_module import RegionTraining
 
 PROGRAM = Path(__file__).with_name("tiny_run.py")
 

@@ -17,8 +17,8 @@ from detect.training.checkpoints import find_checkpoint
 from detect.training.network_pass import dropout_mask
 from detect.training.objective import Objective
 from detect.training.region_samples import ImageSample, RegionBatch, SampledRegions, TrainingBatch
+from detect.training.region_training import RegionTraining
 from detect.training.training_loop import FitResult, fit
-from detect.training.training_module import RegionTraining
 
 IMAGES, REGIONS_PER_IMAGE = 4, 3  # of the global batch
 CLASSES = (DetectionClass("", "left", (0, 1)), DetectionClass("", "right", (2,)))

@@ -1,0 +1,175 @@
+"""From a configuration of MultiBox's training to the parts that a run is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from configs.multibox_training import MultiBoxTrainingConfig
+from configs.training_data import TrainingData
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
+    from numpy.typing import NDArray
+
+    from detect.model_file import Model
+    from detect.multibox_file import MultiBoxInfo
+    from detect.training.batch_plan import BatchPlan
+    from detect.training.multibox_samples import MultiBoxSample
+    from detect.training.multibox_training import MultiBoxTraining
+    from detect.training.region_samples import TrainingBatch
+    from proposals.multibox_heads import HeadSetting
+    from proposals.multibox_network import MultiBoxNetwork
+
+    Stream = Callable[[int, int, int], AbstractContextManager[Iterator[TrainingBatch[MultiBoxSample]]]]
+
+
+def load_trunk(config: MultiBoxTrainingConfig) -> Model | None:
+    """The model that the trunk is taken from; None: random weights.
+
+    Raises:
+        ModelFileError, DownloadError, ValueError: one sentence that says what to do.
+    """
+    from detect.model_file import load_model
+    from detect.model_zoo import find_model_file
+
+    return None if config.model is None else load_model(find_model_file(config.model))
+
+
+def build_network(
+    config: MultiBoxTrainingConfig, model: Model | None, data: TrainingData
+) -> tuple[MultiBoxInfo, MultiBoxNetwork]:
+    """The network as it is before the first step, and the description of what it will become.
+
+    Raises:
+        ValueError: if there are fewer different boxes than priors.
+    """
+    import torch
+
+    from detect.googlenet import GoogLeNet
+    from detect.input_format import BVLC_INPUT
+    from detect.multibox_file import MultiBoxInfo, priors_digest
+    from detect.multibox_trunk import GoogLeNetTrunk
+    from detect.training.network_start import provenance_of
+    from proposals.multibox_heads import build_head
+    from proposals.multibox_network import MultiBoxNetwork
+
+    setting = head_setting(config)
+    priors = build_priors(config, data)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        whole = GoogLeNet(1) if model is None else model.network
+        trunk = GoogLeNetTrunk(whole, frozen=config.optimisation.frozen)
+        network = MultiBoxNetwork(trunk=trunk, head=build_head(setting, len(priors)), priors=priors)
+    info = MultiBoxInfo(
+        name=config.name or "trained",
+        architecture="googlenet" if model is None else model.info.architecture,
+        input=BVLC_INPUT if model is None else model.info.input,
+        head=setting,
+        num_priors=len(priors),
+        priors_sha256=priors_digest(network.priors),
+        provenance=provenance_of(model),
+    )
+    return info, network.to(memory_format=torch.channels_last).train()
+
+
+def head_setting(config: MultiBoxTrainingConfig) -> HeadSetting:
+    """Of the head that the configuration asks for."""
+    from proposals.multibox_heads import HeadSetting
+
+    head = config.head
+    grids = tuple(head.grids) if head.kind == "convolutional" else ()
+    return HeadSetting(kind=cast(Any, head.kind), channels=head.channels, grids=grids)
+
+
+def build_priors(config: MultiBoxTrainingConfig, data: TrainingData) -> NDArray[np.float32]:
+    """(K, 4) normalised: the centres of the training objects' boxes by K-means, or those of the grids.
+
+    Raises:
+        ValueError: if there are fewer different boxes than priors.
+    """
+    from detect.training.prior_boxes import normalised_objects
+    from proposals.multibox_priors import cluster_priors, grid_priors
+
+    if config.head.kind == "convolutional":
+        return grid_priors(config.head.grids)
+    try:
+        boxes = normalised_objects(data.train, mirrored=config.sampling.flip, seed=config.seed)
+        return cluster_priors(boxes, config.head.priors, config.seed)
+    except ValueError as error:
+        raise ValueError(f"head.priors: {error}") from error
+
+
+def prior_coverage_of(network: MultiBoxNetwork, data: TrainingData) -> float:
+    """Share of the training objects that the priors alone cover at IoU 0.5."""
+    from detect.training.prior_boxes import normalised_objects
+    from proposals.multibox_priors import prior_coverage
+
+    boxes = normalised_objects(data.train, mirrored=False, seed=0)
+    return prior_coverage(network.priors.numpy(), boxes)
+
+
+def build_module(
+    config: MultiBoxTrainingConfig, info: MultiBoxInfo, network: MultiBoxNetwork, data: TrainingData
+) -> MultiBoxTraining:
+    """What Lightning trains."""
+    from detect.training.multibox_training import MultiBoxTraining
+    from detect.training.multibox_upload import upload_multibox
+    from proposals.multibox_loss import MultiBoxLoss
+
+    loss = config.loss
+    return MultiBoxTraining(
+        network=network,
+        upload=partial(upload_multibox, input_format=info.input, size=info.size),
+        objective=MultiBoxLoss(
+            alpha=loss.alpha,
+            matching=cast(Any, loss.matching),
+            extra_iou=loss.extra_iou,
+            units=cast(Any, loss.units),
+        ),
+        settings=config.optimisation,
+        steps_per_epoch=_plan(config, data).steps_per_epoch,
+        images_per_batch=config.sampling.images_per_batch,
+    )
+
+
+def build_stream(config: MultiBoxTrainingConfig, data: TrainingData) -> Stream:
+    """(first step, process, processes) → the batches of that process, to the end of the run."""
+    from detect.training.multibox_stream import multibox_batches
+
+    plan = _plan(config, data)
+
+    def stream(
+        first_step: int, rank: int, world: int
+    ) -> AbstractContextManager[Iterator[TrainingBatch[MultiBoxSample]]]:
+        return multibox_batches(
+            data.train,
+            plan,
+            config.sampling,
+            seed=config.seed,
+            first_step=first_step,
+            last_step=config.optimisation.steps,
+            rank=rank,
+            world=world,
+            workers=config.workers,
+        )
+
+    return stream
+
+
+def run_settings(config: MultiBoxTrainingConfig, data: TrainingData, model: Model | None) -> dict[str, Any]:
+    """The configuration, the model by its content and the data by theirs: what decides the course of training."""
+    settings = dataclasses.asdict(config)
+    for name in ("data", "data_root", "model"):
+        del settings[name]
+    return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
+
+
+def _plan(config: MultiBoxTrainingConfig, data: TrainingData) -> BatchPlan:
+    from detect.training.batch_plan import BatchPlan
+
+    return BatchPlan(data.train.weights, config.sampling.images_per_batch, config.seed)

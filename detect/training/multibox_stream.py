@@ -1,0 +1,112 @@
+"""The batches of a MultiBox run in order: images decoded, cropped and squashed by threads that stay ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detect.image_decoding import ImageError, decode_image
+from detect.training.batch_plan import BatchPlan, PlannedImage
+from detect.training.multibox_samples import SIZE, MultiBoxSample
+from detect.training.multibox_sampling import ViewSettings, boxes_in_view, sample_view
+from detect.training.planned_stream import check_batch_size, planned_batches
+from detect.training.region_samples import TrainingBatch
+from detect.training.training_set import IGNORED, TrainingSet
+from proposals.multibox_input import squash
+
+VIEWS = 2  # the generator of an image's view, beside those of the images' order and of their regions
+
+
+def multibox_batches(
+    training_set: TrainingSet,
+    plan: BatchPlan,
+    settings: ViewSettings,
+    *,
+    seed: int,
+    first_step: int,
+    last_step: int,
+    rank: int = 0,
+    world: int = 1,
+    workers: int = 1,
+    size: int = SIZE,
+) -> AbstractContextManager[Iterator[TrainingBatch[MultiBoxSample]]]:
+    """This process's share of steps first_step … last_step − 1, as `planned_batches` divides and orders them.
+
+    What is in a batch depends on `seed`, the plan and the step alone. An image that cannot be read is missing from its
+    batch, which says why. MultiBox knows no classes: every object with a target is one, those outside the class space
+    too. An ignored one is not, and a prediction on it is as wrong as elsewhere in the image.
+
+    Args:
+        seed: of crops, flips and distortion.
+        rank, world: this process is number `rank` of `world`.
+        workers: threads.
+        size: of the squashed images.
+    Returns:
+        A context, whose iterator is to be used inside the `with` statement.
+    Raises:
+        ValueError: on entry, if a step, rank, or number of processes or threads is impossible; at once, if the
+            settings' batches are not the plan's.
+    """
+    check_batch_size(plan, settings.images_per_batch)
+    negatives = which_teach_negatives(training_set)
+
+    def sample(planned: PlannedImage, slot: int) -> MultiBoxSample | str:
+        wrong_elsewhere = bool(negatives[planned.index])
+        return sample_image_view(training_set, planned, slot, wrong_elsewhere, settings, seed=seed, size=size)
+
+    return planned_batches(
+        sample,
+        training_set.images,
+        plan,
+        first_step=first_step,
+        last_step=last_step,
+        rank=rank,
+        world=world,
+        workers=workers,
+    )
+
+
+def sample_image_view(
+    training_set: TrainingSet,
+    planned: PlannedImage,
+    slot: int,
+    negatives: bool,
+    settings: ViewSettings,
+    *,
+    seed: int,
+    size: int,
+) -> MultiBoxSample | str:
+    """Decode an image, draw a view of it and squash that; or, in one sentence, why that is impossible."""
+    path = training_set.images[planned.index]
+    try:
+        image = decode_image(path)
+    except ImageError as error:
+        return str(error)
+    boxes, targets = training_set.objects(planned.index)
+    objects, image_size = boxes[targets != IGNORED], (image.shape[0], image.shape[1])
+    view = sample_view(objects, image_size, settings, np.random.default_rng([seed, VIEWS, *planned.seed]))
+    x1, y1, x2, y2 = view.crop
+    pixels = squash(image[y1:y2, x1:x2], size)
+    return MultiBoxSample(
+        index=planned.index,
+        slot=slot,
+        path=path,
+        image=pixels.flip(2) if view.flipped else pixels,
+        boxes=boxes_in_view(objects, image_size, view),
+        negatives=negatives,
+        distortion=view.distortion,
+    )
+
+
+def which_teach_negatives(training_set: TrainingSet) -> NDArray[np.bool_]:
+    """(I,) whether a place without a box is no object, as far as objects are annotated at all.
+
+    So it is where an image is annotated exhaustively for two classes or more, or for the only class there is. An image
+    annotated for one class of many (CLS-LOC), or for none, has other objects without boxes as a rule.
+    """
+    covered = (~training_set.allowed[:, :-1]).sum(axis=1)[training_set.background]
+    enough: NDArray[np.bool_] = covered >= min(2, len(training_set.classes))
+    return enough

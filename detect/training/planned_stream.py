@@ -1,0 +1,85 @@
+"""A plan's batches in order, made by threads that stay ahead of the network, whatever a sample is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from detect.prepared_images import work_ahead
+from detect.training.batch_plan import BatchPlan, PlannedImage
+from detect.training.region_samples import Sample, TrainingBatch
+
+
+@contextmanager
+def planned_batches(
+    sample: Callable[[PlannedImage, int], Sample | str],
+    images: Sequence[Path],
+    plan: BatchPlan,
+    *,
+    first_step: int,
+    last_step: int,
+    rank: int = 0,
+    world: int = 1,
+    workers: int = 1,
+) -> Iterator[Iterator[TrainingBatch[Sample]]]:
+    """This process's share of steps first_step … last_step − 1.
+
+    Args:
+        sample: an image of the plan and its slot → its sample, or in one sentence why there is none; called from
+            several threads. If it depends on these two alone, what is in a batch depends on the plan and the step
+            alone: neither on where the run began, nor on `workers`; and the shares of all processes together are the
+            batch of one process.
+        images: the training set's files.
+        rank, world: this process is number `rank` of `world`; slots rank · I / world … of the I images are its own.
+        workers: threads; they are ahead of the reader by one batch.
+    Yields:
+        An iterator, to be used inside the `with` statement.
+    Raises:
+        ValueError: if a step, rank, or number of processes or threads is impossible.
+    """
+    share = _share(plan, rank, world)
+    if not 0 <= first_step <= last_step:
+        raise ValueError(f"first_step: expected 0 <= first_step <= last_step, got {first_step}, {last_step}")
+
+    def sample_number(number: int) -> tuple[PlannedImage, Sample | str]:
+        step, offset = divmod(number, share)
+        slot = rank * share + offset
+        planned = plan.at(step * plan.images_per_batch + slot)
+        return planned, sample(planned, slot)
+
+    numbers = range(first_step * share, last_step * share)
+    with work_ahead(sample_number, numbers, workers=workers, ahead=share + workers) as sampled:
+        yield _grouped(sampled, images, plan, range(first_step, last_step), share)
+
+
+def check_batch_size(plan: BatchPlan, images_per_batch: int) -> None:
+    """Raises ValueError if settings and plan speak of batches of different sizes."""
+    if plan.images_per_batch != images_per_batch:
+        raise ValueError(f"images_per_batch: expected the plan's {plan.images_per_batch}, got {images_per_batch}")
+
+
+def _share(plan: BatchPlan, rank: int, world: int) -> int:
+    """Images of a batch that fall to this process."""
+    if world < 1 or plan.images_per_batch % world:
+        raise ValueError(f"world: expected a divisor of images_per_batch ({plan.images_per_batch}), got {world}")
+    if not 0 <= rank < world:
+        raise ValueError(f"rank: expected 0..{world - 1}, got {rank}")
+    return plan.images_per_batch // world
+
+
+def _grouped(
+    sampled: Iterator[tuple[PlannedImage, Sample | str]],
+    images: Sequence[Path],
+    plan: BatchPlan,
+    steps: range,
+    share: int,
+) -> Iterator[TrainingBatch[Sample]]:
+    for step in steps:
+        group = [next(sampled) for _ in range(share)]
+        yield TrainingBatch(
+            step=step,
+            epoch=plan.at(step * plan.images_per_batch).epoch,
+            samples=tuple(one for _, one in group if not isinstance(one, str)),
+            unreadable=tuple((images[at.index], one) for at, one in group if isinstance(one, str)),
+        )

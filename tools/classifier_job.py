@@ -1,0 +1,158 @@
+"""What `train classifier` trains, validates, saves and reports."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.training import ClassifierTrainingConfig
+from configs.training_data import read_training_data
+from tools.folder_runs import MOST_WORKERS, usable_cores
+from tools.progress import ImageProgress
+from tools.run_description import commit
+from tools.training_description import config_yaml, data_summary, run_description
+from tools.training_job import TrainingJob
+from tools.training_judge import Judge, held_back_content
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
+    import torch
+    from torch import Tensor
+
+    from detect.model_info import ModelInfo
+    from detect.training.training_loop import Stream
+    from detect.training.training_report import Summary
+
+
+class ClassifierJob(TrainingJob):
+    """A region classifier's training.
+
+    Args:
+        writes: whether this process writes files.
+    Raises:
+        ValueError, DownloadError, OutputError: what the user has to change.
+    """
+
+    outcome = ("mAP", "mAP")
+    config: ClassifierTrainingConfig
+
+    def __init__(self, config: ClassifierTrainingConfig, out: Path, device: torch.device, *, writes: bool) -> None:
+        from configs.training_parts import build_module, build_start, build_store, load_start, run_settings
+        from detect.training.checkpoints import DATA_SUMMARY
+
+        self.config, self._out, self._device = config, out, device
+        model = load_start(config)
+        self.data = read_training_data(config, out)
+        self.settings = {**run_settings(config, self.data, model), DATA_SUMMARY: data_summary(self.data)}
+        self._info, network = build_start(config, model, self.data)
+        self._start = (network.classifier.weight.detach().clone(), network.classifier.bias.detach().clone())
+        self._store = build_store(config, out)
+        self.module = build_module(config, self._info, network, self.data)
+        self.judge = self._judge()
+        self.description = run_description(config, self.settings, self.data, device.type)
+        self._lacking = self._without_proposals() if writes else []
+
+    def check(self) -> None:
+        """The store must be there before proposals go into it."""
+        if self._lacking:
+            self._store.make()
+
+    def prepare(self) -> list[tuple[Path, str]]:
+        """Propose for the images that have no proposals yet."""
+        if not self._lacking:
+            return []
+        paths, hashes = zip(*self._lacking, strict=True)
+        with ImageProgress(len(paths), doing="proposing") as progress:
+            return self._store.fill(
+                paths,
+                hashes,
+                min(MOST_WORKERS, usable_cores()),
+                lambda path, reason: progress.advance(failed=reason is not None),
+            )
+
+    def config_text(self) -> bytes:
+        """`config.yaml`."""
+        return config_yaml(self.config)
+
+    def stream(self) -> Stream:
+        """Batches of images with the regions that are learnt from."""
+        from configs.training_parts import build_stream
+
+        return build_stream(self.config, self.data, self._store)
+
+    def save(self, path: Path) -> None:
+        """The averaged weights, with what is carried over."""
+        import torch
+
+        from detect.model_file import save_model
+
+        save_model(
+            path, self._with_origin(self._info), self._carried(self.module.averaged_state()), dtype=torch.float16
+        )
+
+    def report(self, *, metrics: Path, before: Summary | None, after: Summary | None) -> Mapping[str, Any]:
+        """The curves, and the classes before and after."""
+        from detect.training.training_report import figures, objects_per_class, write_report
+
+        trained = objects_per_class(self.data.train).tolist()
+        write_report(self._out, metrics=metrics, before=before, after=after, trained=trained)
+        return figures(before, after)
+
+    def last_words(self, path: Path) -> str:
+        """How to detect with it."""
+        return f"{path} is the detector: googlenet-rcnn detect PHOTOS --model {path}"
+
+    def _judge(self) -> Judge | None:
+        if self.data.held_back is None or self.config.validation.every == 0:
+            return None
+        validated_on = {**held_back_content(self.data), "limit": self.config.validation.limit}
+        return Judge(out=self._out, validate=self._validate, validated_on=validated_on)
+
+    def _validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
+        """Detect on the held-back images, and score."""
+        from detect.training.training_report import validation_summary
+        from detect.training.validation import model_of, validate
+
+        held_back = self.data.held_back
+        assert held_back is not None
+        hashes = self.data.hashes_of(held_back)
+        result = validate(
+            model_of(self._info, self._carried(state)),
+            held_back,
+            lambda index: self._store.boxes(hashes[index]),
+            limit=self.config.validation.limit,
+            device=str(self._device),
+            precision=self.config.optimisation.precision,
+            workers=self.config.workers,
+        )
+        return validation_summary(result), result.metrics
+
+    def _carried(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        from configs.training_parts import carried_over
+
+        start = (self._start[0].to(self._device), self._start[1].to(self._device))
+        here = {name: value.to(self._device) for name, value in state.items()}
+        return carried_over(self.config, self._info, self.data, start, here)
+
+    def _without_proposals(self) -> list[tuple[Path, str | None]]:
+        parts = [self.data.train] if self.data.held_back is None else [self.data.train, self.data.held_back]
+        paths = [path for part in parts for path in part.images]
+        return self._store.lacking(paths, [self.data.hashes[path] for path in paths])
+
+    def _with_origin(self, info: ModelInfo) -> ModelInfo:
+        """The description with what it was trained on, and by which code."""
+        origin = dataclasses.replace(
+            info.provenance,
+            data=trained_on(info.provenance.data, self.data.train.name, len(self.data.train)),
+            config=json.dumps(self.settings, sort_keys=True),
+            commit=commit() or "",
+        )
+        return dataclasses.replace(info, name=self.config.name or self._out.resolve().name, provenance=origin)
+
+
+def trained_on(before: str, name: str, images: int) -> str:
+    """What a model's file says of its data: those it started from, and those of this run."""
+    data = f"{images} images of {name.encode('utf-8', 'backslashreplace').decode()}"
+    return f"{before}; fine-tuned on {data}" if before else data

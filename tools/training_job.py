@@ -1,0 +1,87 @@
+"""What a training run is of: all that the runs of the classifier and of MultiBox do differently."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from configs.training import OptimisationConfig
+from tools.training_judge import Judge
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
+    from configs.training_data import TrainingData
+    from detect.training.training_loop import Stream
+    from detect.training.training_module import NetworkTraining
+    from detect.training.training_report import Summary
+
+
+class RunSettings(Protocol):
+    """What every training configuration has."""
+
+    @property
+    def optimisation(self) -> OptimisationConfig: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def devices(self) -> int: ...
+    @property
+    def images_per_batch(self) -> int: ...
+    @property
+    def checkpoint_every(self) -> int: ...
+    @property
+    def validate_every(self) -> int | None: ...
+
+
+class TrainingJob(ABC):
+    """All parts of one process's run, built and found to fit together; nothing is written yet.
+
+    Attributes:
+        config: the resolved configuration, a dataclass.
+        data: what is trained on, and what judges.
+        settings: all that decides the course of training, for checkpoints.
+        module: what Lightning trains.
+        judge: None where there is nothing to validate on, or no wish to.
+        description: of the run, for `run.json`.
+        outcome: (words, the summary's key) of the figure that is told at the end.
+    """
+
+    config: RunSettings
+    data: TrainingData
+    settings: dict[str, Any]
+    module: NetworkTraining[Any]
+    judge: Judge | None
+    description: dict[str, Any]
+    outcome: tuple[str, str]
+
+    def check(self) -> None:  # noqa: B027
+        """Whatever else would stop the run at its start.
+
+        Raises:
+            ValueError, OutputError: what the user has to change.
+        """
+
+    def prepare(self) -> list[tuple[Path, str]]:
+        """Work before the first step, on the main process; returns what could not be read, and why."""
+        return []
+
+    @abstractmethod
+    def config_text(self) -> bytes:
+        """`config.yaml`."""
+
+    @abstractmethod
+    def stream(self) -> Stream:
+        """The batches, for `training_loop.fit`."""
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Write the model file of the averaged weights."""
+
+    @abstractmethod
+    def report(self, *, metrics: Path, before: Summary | None, after: Summary | None) -> Mapping[str, Any]:
+        """Write the tables and pictures of a finished run; returns its figures for `run.json`."""
+
+    @abstractmethod
+    def last_words(self, path: Path) -> str:
+        """What to do with the model file now."""
