@@ -24,7 +24,7 @@ demo: $(VENV)
 	$(BIN)/python -m tools.demo --out $(OUT) --model $(or $(MODEL),bvlc_googlenet)
 
 test: $(VENV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)
 	$(BIN)/ruff check .

@@ -34,6 +34,13 @@ class TrainingData:
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """The options that `read_data` needs."""
+    add_photo_options(parser)
+    parser.add_argument("--store", type=Path, required=True, help="folder of proposals, filled where it lacks")
+    parser.add_argument("--mode", default="balanced", help="of selective search")
+
+
+def add_photo_options(parser: argparse.ArgumentParser) -> None:
+    """The options that `split_photos` needs."""
     parser.add_argument(
         "--data",
         action="append",
@@ -41,15 +48,13 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar="KIND=PATH[,IMAGES]",
         help="voc, ilsvrc_loc, ilsvrc_det or coco, and where it is; may be given several times",
     )
-    parser.add_argument("--store", type=Path, required=True, help="folder of proposals, filled where it lacks")
-    parser.add_argument("--mode", default="balanced", help="of selective search")
     parser.add_argument("--held-back", type=float, default=0.1, help="fraction of the photos to validate on")
     parser.add_argument("--train-images", type=int, help="train on so many, evenly spaced; default: all")
     parser.add_argument("--val-images", type=int, default=120, help="validate on so many, evenly spaced")
 
 
-def read_data(options: argparse.Namespace) -> TrainingData:
-    """Read, join, split by content, and search what has no proposals yet."""
+def split_photos(options: argparse.Namespace) -> tuple[TrainingSet, TrainingSet, dict[Path, str]]:
+    """Read, join, split by content: photos to train on, photos held back, and the hash of each by file."""
     joined = join_sets([_read(one) for one in options.data])
     hashes = content_hashes(joined.images, None)
     readable = np.array([index for index, one in enumerate(hashes) if one is not None], np.int64)
@@ -58,6 +63,12 @@ def read_data(options: argparse.Namespace) -> TrainingData:
     train = subset(train, evenly(len(train), options.train_images))
     held_back = subset(held_back, evenly(len(held_back), options.val_images))
     by_path = {path: one for path, one in zip(joined.images, hashes, strict=True) if one is not None}
+    return train, held_back, by_path
+
+
+def read_data(options: argparse.Namespace) -> TrainingData:
+    """`split_photos`, and search what has no proposals yet."""
+    train, held_back, by_path = split_photos(options)
     store = ProposalStore(options.store, mode=options.mode, superpixel_scale=2.0, limit=2000)
     photos = [*train.images, *held_back.images]
     failed = store.fill(photos, [by_path[path] for path in photos], 2, _progress(len(photos)))

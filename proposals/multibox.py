@@ -111,14 +111,14 @@ class MultiBox:
             answers = self._answers(torch.cat([view.squares for view in batch]))
             parts = torch.split(answers, [len(view.windows) for view in batch])
             for view, part in zip(batch, parts, strict=True):
-                yield _best_boxes(view, part, self.settings)
+                yield best_boxes(view, part, self.settings)
 
-    def _view(self, image: NDArray[np.uint8]) -> _View:
+    def _view(self, image: NDArray[np.uint8]) -> PictureView:
         check_image(image)
         size = image.shape[0], image.shape[1]
         windows = crop_windows(size, self.settings.crops)
         squares = [squash(image[y1:y2, x1:x2], self.size) for x1, y1, x2, y2 in windows.tolist()]
-        return _View(size, windows, torch.stack(squares))
+        return PictureView(size, windows, torch.stack(squares))
 
     @torch.inference_mode()
     def _answers(self, squares: Tensor) -> Tensor:
@@ -139,16 +139,26 @@ class MultiBox:
 
 
 @dataclass(frozen=True)
-class _View:
-    """What the network sees of one picture: V parts of it, and where they are."""
+class PictureView:
+    """What the network sees of one picture: V parts of it, and where they are.
+
+    Attributes:
+        size: (height, width) in pixels.
+        windows: (V, 4) int64 xyxy in pixels.
+        squares: (V, 3, S, S) uint8.
+    """
 
     size: tuple[int, int]
     windows: NDArray[np.int64]
     squares: Tensor
 
 
-def _best_boxes(view: _View, answers: Tensor, settings: MultiBoxSettings) -> Proposals:
-    """The proposals that (V, K, 5) answers make."""
+def best_boxes(view: PictureView, answers: Tensor, settings: MultiBoxSettings) -> Proposals:
+    """The proposals that the network's answers make; see `MultiBox.propose`.
+
+    Args:
+        answers: (V, K, 5) float32 on the CPU: of each prior the confidence's logit, and the normalised box.
+    """
     boxes, whole = _in_pixels(answers[..., 1:].numpy().astype(np.float64), view)
     kept = np.flatnonzero(whole & (boxes[:, 2:] > boxes[:, :2]).all(axis=1))
     logits = answers[..., 0].double().flatten()[torch.from_numpy(kept)]
@@ -160,7 +170,7 @@ def _best_boxes(view: _View, answers: Tensor, settings: MultiBoxSettings) -> Pro
     return Proposals(candidates[chosen.numpy()], logits[order[chosen]].sigmoid().float().numpy())
 
 
-def _in_pixels(boxes: NDArray[np.float64], view: _View) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _in_pixels(boxes: NDArray[np.float64], view: PictureView) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Normalised boxes (V, K, 4) of the windows, clipped to them, as boxes of the picture.
 
     Returns:

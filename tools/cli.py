@@ -18,6 +18,7 @@ DESCRIPTION = """R-CNN-style object detection after GoogLeNet's winning ILSVRC 2
   googlenet-rcnn evaluate detections          mAP by the rules of ILSVRC, VOC or COCO, and why
   googlenet-rcnn evaluate proposals           how many objects such boxes cover, given ground truth
   googlenet-rcnn train classifier             a detector from annotated photos
+  googlenet-rcnn train multibox               learned proposals, to be added to selective search
   googlenet-rcnn models list                  the networks that detect can use
 
 `googlenet-rcnn VERB --help` explains each verb."""
