@@ -33,11 +33,12 @@ from superpixel_scale import check_agreement, coverage_change
 from truth_photos import TruthPhotos, figures, measure_boxes, read_photos, share
 
 from configs.proposing import ProposeConfig, search_mode
-from detect.model_file import ModelFileError
+from detect.model_file import ModelFileError, file_sha256
 from detect.multibox_file import MultiBoxModel, build_multibox, load_multibox, save_multibox
 from detect.proposal_recall import MeasuredProposals
 from detect.recall_report import budget_name
 from detect.torch_threads import heeding_torch_threads, one_torch_thread
+from detect.whole_files import OutputError
 from proposals import Proposals, selective_search
 from proposals.diversity import MODES
 from proposals.merge_calibration import FirstRanks, first_ranks, fit
@@ -153,9 +154,10 @@ def read_sets(sets: Sequence[Sequence[str]], limit: int) -> dict[str, TruthPhoto
 
 
 def refuse_shared(fitted: Mapping[str, TruthPhotos], judged: Mapping[str, TruthPhotos]) -> None:
-    paths = [{path.resolve() for one in some.values() for path in one.paths} for some in (fitted, judged)]
-    if shared := paths[0] & paths[1]:
-        raise SystemExit(f"--data: expected other photos than those of --fit, got {min(shared)} in both")
+    contents = [{file_sha256(path): path for one in some.values() for path in one.paths} for some in (fitted, judged)]
+    if shared := contents[0].keys() & contents[1].keys():
+        path = min(contents[1][one] for one in shared)
+        raise SystemExit(f"--data: expected other photos than those of --fit, got {path} in both")
 
 
 def fit_calibration(sets: Mapping[str, TruthPhotos], propose: Callable[[TruthPhotos], Lists]) -> MergeCalibration:
@@ -186,7 +188,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="of MultiBox")
     parser.add_argument("--save", type=Path, help="file to write the model to, with the calibration")
     parser.add_argument("--json", type=Path, help="file to write the results to")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.save is not None and arguments.crops != 1:
+        parser.error("--save: expected --crops 1 with it, which is how a calibrated model looks at photos")
+    return arguments
 
 
 def main() -> None:
@@ -211,11 +216,15 @@ def main() -> None:
         results = summary(photos, {**lists, **merged_lists(lists, calibration)})
         print(f"{name}: {photos.describe()}\n\n{tables(results)}\n", flush=True)
         sets[name] = {"photos": list(photos.truth.images), **results}
-    if arguments.save is not None:
-        save_calibrated(arguments.save, model, calibration)
     used = {name: list(photos.truth.images) for name, photos in fitted.items()}
     found = {"multibox": model.sha256, "calibration": dataclasses.asdict(calibration), "fitted_on": used, "data": sets}
-    write_json(arguments.json, {"command": sys.argv, **environment(arguments.workers), **found})
+    about = {**environment(arguments.workers), "device": arguments.device}
+    write_json(arguments.json, {"command": sys.argv, **about, **found})
+    if arguments.save is not None:
+        try:
+            save_calibrated(arguments.save, model, calibration)
+        except OutputError as error:
+            raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from configs.multibox_training import MultiBoxSamplingConfig
 from configs.training import OptimisationConfig
 from detect.model_file import load_model
 from detect.model_zoo import find_model_file
-from detect.training.prior_boxes import normalised_objects
+from detect.training.prior_boxes import normalised_objects, with_mirrored
 from proposals.multibox_heads import HeadSetting
 from proposals.multibox_loss import MultiBoxLoss
 from proposals.multibox_priors import cluster_priors, grid_priors, prior_coverage
@@ -79,7 +79,7 @@ class Ablations:
         self.views = maker.views(self.train, MultiBoxSamplingConfig(), options.passes, options.seed)
         self.whole = maker.views(self.held_back, WHOLE, 1, options.seed)
         self.seconds = time.perf_counter() - started
-        self.objects = normalised_objects(self.held_back, mirrored=False, seed=0)
+        self.objects = normalised_objects(self.held_back, seed=0)
 
     def run(self, variant: Variant) -> dict[str, Any]:
         """Train, and count what is covered."""
@@ -108,7 +108,7 @@ class Ablations:
     def _priors(self, variant: Variant) -> np.ndarray:
         if variant.head.kind == "convolutional":
             return grid_priors(variant.head.grids)
-        boxes = normalised_objects(self.train, mirrored=True, seed=self.options.seed)
+        boxes = with_mirrored(normalised_objects(self.train, seed=self.options.seed))
         return cluster_priors(boxes, variant.priors, self.options.seed)
 
 

@@ -41,10 +41,12 @@ def load_trunk(config: MultiBoxTrainingConfig) -> Model | None:
 
 
 def build_network(
-    config: MultiBoxTrainingConfig, model: Model | None, data: TrainingData
+    config: MultiBoxTrainingConfig, model: Model | None, objects: NDArray[np.float32]
 ) -> tuple[MultiBoxInfo, MultiBoxNetwork]:
     """The network as it is before the first step, and the description of what it will become.
 
+    Args:
+        objects: (M, 4) normalised boxes of the training objects (`normalised_objects`).
     Raises:
         ValueError: if there are fewer different boxes than priors.
     """
@@ -59,7 +61,7 @@ def build_network(
     from proposals.multibox_network import MultiBoxNetwork
 
     setting = head_setting(config)
-    priors = build_priors(config, data)
+    priors = build_priors(config, objects)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         whole = GoogLeNet(1) if model is None else model.network
@@ -86,31 +88,22 @@ def head_setting(config: MultiBoxTrainingConfig) -> HeadSetting:
     return HeadSetting(kind=cast(Any, head.kind), channels=head.channels, grids=grids)
 
 
-def build_priors(config: MultiBoxTrainingConfig, data: TrainingData) -> NDArray[np.float32]:
+def build_priors(config: MultiBoxTrainingConfig, objects: NDArray[np.float32]) -> NDArray[np.float32]:
     """(K, 4) normalised: the centres of the training objects' boxes by K-means, or those of the grids.
 
     Raises:
         ValueError: if there are fewer different boxes than priors.
     """
-    from detect.training.prior_boxes import normalised_objects
+    from detect.training.prior_boxes import with_mirrored
     from proposals.multibox_priors import cluster_priors, grid_priors
 
     if config.head.kind == "convolutional":
         return grid_priors(config.head.grids)
     try:
-        boxes = normalised_objects(data.train, mirrored=config.sampling.flip, seed=config.seed)
+        boxes = with_mirrored(objects) if config.sampling.flip else objects
         return cluster_priors(boxes, config.head.priors, config.seed)
     except ValueError as error:
         raise ValueError(f"head.priors: {error}") from error
-
-
-def prior_coverage_of(network: MultiBoxNetwork, data: TrainingData) -> float:
-    """Share of the training objects that the priors alone cover at IoU 0.5."""
-    from detect.training.prior_boxes import normalised_objects
-    from proposals.multibox_priors import prior_coverage
-
-    boxes = normalised_objects(data.train, mirrored=False, seed=0)
-    return prior_coverage(network.priors.numpy(), boxes)
 
 
 def build_module(
@@ -161,12 +154,15 @@ def build_stream(config: MultiBoxTrainingConfig, data: TrainingData) -> Stream:
     return stream
 
 
-def run_settings(config: MultiBoxTrainingConfig, data: TrainingData, model: Model | None) -> dict[str, Any]:
-    """The configuration, the model by its content and the data by theirs: what decides the course of training."""
+def run_settings(
+    config: MultiBoxTrainingConfig, data: TrainingData, model: Model | None, info: MultiBoxInfo
+) -> dict[str, Any]:
+    """What decides the course of training: the configuration, and by their content model, data and priors."""
     settings = dataclasses.asdict(config)
     for name in ("data", "data_root", "model"):
         del settings[name]
-    return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
+    start = None if model is None else model.sha256
+    return {**settings, "start": start, "data": data.fingerprint(), "priors": info.priors_sha256}
 
 
 def _plan(config: MultiBoxTrainingConfig, data: TrainingData) -> BatchPlan:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING
 
-from configs.ranges import check_choice, check_least
+from configs.ranges import check_choice, check_least, check_range
 
 if TYPE_CHECKING:  # numba takes most of a second to import, and torch seconds; `--help` must not
     from detect.multibox_file import MultiBoxInfo
@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # numba takes most of a second to import, and torch seconds; 
 METHODS = ("selective_search", "multibox", "both")
 MODES = ("single", "fast", "balanced", "quality")  # of selective search
 PRECISIONS = ("auto", "fp32", "bf16")
+CROPS = (1, 5)  # of MultiBox
+_OF_MULTIBOX = ("multibox", "multibox_limit", "multibox_nms_iou", "multibox_crops")
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ class ProposeConfig:
         min_side: pixels at the searched size that a box of the search is wide and high at least, R-CNN: 20.
         multibox: the MultiBox model: "multibox", which comes with the package, or a file.
         multibox_limit: boxes of MultiBox an image, GoogLeNet: 200.
+        multibox_nms_iou: a box of MultiBox that overlaps a better one of it by more than this is dropped.
+        multibox_crops: 1: MultiBox sees the whole image; 5: also its four corners, at five times the cost.
         device: of MultiBox: auto, cpu, cuda.
         precision: of MultiBox: auto, fp32, bf16.
         workers: threads over images; where there are fewer, the search has workers // images in each; None: one per
             core, at most 16. The result does not depend on it.
     Raises:
-        ValueError: naming the flag that is out of range.
+        ValueError: naming the flag that is out of range, or that would do nothing because MultiBox takes no part.
     """
 
     method: str = "selective_search"
@@ -53,6 +57,8 @@ class ProposeConfig:
     min_side: int = 20
     multibox: str = "multibox"
     multibox_limit: int = 200
+    multibox_nms_iou: float = 0.8
+    multibox_crops: int = 1
     device: str = "auto"
     precision: str = "auto"
     workers: int | None = None
@@ -69,8 +75,14 @@ class ProposeConfig:
         check_least("search-width", self.search_width, 1)
         check_least("min-side", self.min_side, 1)
         check_least("multibox-limit", self.multibox_limit, 1)
+        check_range("--multibox-nms-iou", self.multibox_nms_iou, least=0, most=1)
+        if self.multibox_crops not in CROPS:
+            raise ValueError(f"--multibox-crops: expected {' or '.join(map(str, CROPS))}, got {self.multibox_crops}")
         check_choice("precision", self.precision, PRECISIONS)
         check_least("workers", self.workers, 1)
+        for field in fields(self):
+            if not self.learned and field.name in _OF_MULTIBOX and getattr(self, field.name) != field.default:
+                raise ValueError(f"--{field.name.replace('_', '-')}: expected --method multibox or both with it")
 
     @property
     def searches(self) -> bool:
@@ -140,7 +152,9 @@ def load_multibox_part(config: ProposeConfig) -> MultiBoxPart | None:
         model = load_multibox(file)
     except ModelFileError as error:
         raise ValueError(f"--multibox: {error}") from error
-    settings = MultiBoxSettings(limit=config.multibox_limit)
+    settings = MultiBoxSettings(
+        limit=config.multibox_limit, nms_iou=config.multibox_nms_iou, crops=config.multibox_crops
+    )
     multibox = build_multibox(model, device=config.device, precision=config.precision, settings=settings)
     return MultiBoxPart(
         info=model.info,

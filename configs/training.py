@@ -156,9 +156,10 @@ class OptimisationConfig:
         schedule: constant; step (a tenth at each of `drops`); googlenet (−4 % every 8 epochs); cosine.
         drops: fractions of `steps` at which `step` drops, R-CNN: once, here 2/3 and 8/9.
         warm_up: steps over which the rate rises linearly from a tenth of it.
-        head_rate: the head's rate as a multiple of learning_rate (classifier, box regression, auxiliary ones).
-        rates: of single modules, as multiples of learning_rate: {inception_4a: 0.1}; what a parameter's name begins
-            with, the longest that fits.
+        head_rate: the head's rate as a multiple of learning_rate (classifier, box regression, auxiliary ones; all that
+            MultiBox has beyond its trunk).
+        rates: of single modules, as multiples of learning_rate: {inception_4a: 0.1}, of MultiBox
+            {trunk.network.inception_4a: 0.1}; what a parameter's name begins with, the longest that fits.
         frozen: modules up to and including this one of the network do not change and are not differentiated.
         clip: largest norm of the gradient; None: none.
         averaging: decay of the Polyak average that is saved; 0: none. It rises to it as (1 + t) / (10 + t).

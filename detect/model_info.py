@@ -45,10 +45,10 @@ class ProposalSetting:
         _check_choice("proposals.mode", self.mode, tuple(MODES))
         if not 0 < self.superpixel_scale < math.inf:
             raise ValueError(f"proposals.superpixel_scale: expected a number above 0, got {self.superpixel_scale}")
-        for name in ("limit", "multibox_limit"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"proposals.{name}: expected at least 1, got {value}")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"proposals.limit: expected at least 1, got {self.limit}")
+        if not isinstance(self.multibox_limit, int) or self.multibox_limit < 1:
+            raise ValueError(f"proposals.multibox_limit: expected at least 1, got {self.multibox_limit}")
 
 
 @dataclass(frozen=True)

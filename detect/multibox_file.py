@@ -25,7 +25,7 @@ from detect.model_file import MULTIBOX_HEADER as HEADER
 from detect.model_file import ModelFileError, file_sha256
 from detect.model_info import ARCHITECTURES, Provenance
 from detect.multibox_trunk import GoogLeNetTrunk
-from detect.whole_files import write_whole_beside_others
+from detect.whole_files import write_whole
 from proposals.merged_proposals import MergeCalibration, RankValue
 from proposals.multibox import MultiBox, MultiBoxSettings
 from proposals.multibox_heads import HeadSetting, build_head
@@ -67,6 +67,8 @@ class MultiBoxInfo:
         for name, value in wholes:
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name}: expected a whole number from 1 on, got {value!r}")
+        if (self.size + 1) // 16 != 14:
+            raise ValueError(f"size: expected 223 to 238 pixels, which give maps of 14 and 7 cells, got {self.size}")
 
     def to_json(self) -> str:
         """One line of JSON, for the file's header."""
@@ -136,11 +138,9 @@ def load_multibox(path: Path) -> MultiBoxModel:
     """
     info, state = read_multibox_file(path)
     try:
-        network = build_network(info, state["priors"])
-    except (ValueError, RuntimeError) as error:  # of a head that no memory holds, too
-        raise ModelFileError(f"{path}: {' '.join(str(error).split())}") from error
-    try:
-        network.load_state_dict(state)
+        network = network_of(info, state)
+    except ValueError as error:
+        raise ModelFileError(f"{path}: {error}") from error
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         what = f"{info.architecture} with a {info.head.kind} head for {info.num_priors} priors"
@@ -197,7 +197,7 @@ def save_multibox(
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise ValueError(f"{path}: {name}: expected numbers that {dtype} can hold, got infinity or NaN")
-    write_whole_beside_others(path, save(tensors, metadata={HEADER: info.to_json()}))
+    write_whole(path, save(tensors, metadata={HEADER: info.to_json()}))
 
 
 def rounded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -225,15 +225,19 @@ def check_priors(info: MultiBoxInfo, state: Mapping[str, Tensor]) -> None:
         raise ValueError("priors: expected those that the weights were trained with, got others")
 
 
-def build_network(info: MultiBoxInfo, priors: Tensor) -> MultiBoxNetwork:
-    """An untrained network as described.
+def network_of(info: MultiBoxInfo, state: Mapping[str, Tensor]) -> MultiBoxNetwork:
+    """The network that a description and a state dict make, in training mode; its weights are the state's tensors.
 
     Raises:
         ValueError: if the head is not for that number of priors.
+        RuntimeError: if the weights do not fit; nothing as large as the description claims is made for that.
     """
     kind = GoogLeNet if info.architecture == "googlenet" else GoogLeNetBN
-    head = build_head(info.head, info.num_priors)
-    return MultiBoxNetwork(trunk=GoogLeNetTrunk(kind(1)), head=head, priors=priors)
+    with torch.device("meta"):
+        head = build_head(info.head, info.num_priors)
+        network = MultiBoxNetwork(trunk=GoogLeNetTrunk(kind(1)), head=head, priors=torch.empty(info.num_priors, 4))
+    network.load_state_dict(state, assign=True)
+    return network
 
 
 def build_multibox(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from detect.devices import resolve_device, resolve_precision
 from detect.model_file import Model
 from detect.zero_shot_head import ZeroShotHead
+from proposals.exact_cudnn import exact_cudnn
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,5 @@ class RegionClassifier:
 
     def _features(self, regions: Tensor) -> Tensor:
         images = regions.to(self.device, self.dtype, memory_format=torch.channels_last)
-        # cuDNN would otherwise round float32 to TF32, and may choose kernels whose sums have no fixed order.
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        with exact_cudnn(self.device):
             return self.network.tail(self.network.stem_to_4e(images))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import nms
 
+from proposals.exact_cudnn import exact_cudnn
 from proposals.multibox_boxes import decode
 from proposals.multibox_input import CROPS, check_image, crop_windows, squash
 from proposals.multibox_network import MultiBoxNetwork, inference_copy
@@ -81,7 +80,6 @@ class MultiBox:
         self.settings = settings or MultiBoxSettings()
         self.network = inference_copy(network, device=self.device, dtype=precision)
         self._normalise = normalise
-        self._one_at_a_time = threading.Lock()
 
     def __call__(self, image: NDArray[np.uint8]) -> Proposals:
         """The boxes of one uint8 RGB (H, W, 3) picture of any size; see `propose`.
@@ -123,19 +121,11 @@ class MultiBox:
     @torch.inference_mode()
     def _answers(self, squares: Tensor) -> Tensor:
         """(V, 3, S, S) uint8 → (V, K, 5) float32 on the CPU: the confidence's logit, and the normalised box."""
-        with self._exactly():
-            images = self._normalise(squares.to(self.device))
+        images = self._normalise(squares.to(self.device))
+        with exact_cudnn(self.device):
             outputs = self.network(images.to(self.precision, memory_format=torch.channels_last))
-            boxes = decode(self.network.priors, outputs.offsets)
-            return torch.cat([outputs.logits[..., None], boxes], dim=2).cpu()
-
-    def _exactly(self) -> AbstractContextManager[object]:
-        """On a GPU: no TF32, and sums in a fixed order. The switch is the whole process's, so one thread at a time."""
-        stack = ExitStack()
-        if self.device.type == "cuda":
-            stack.enter_context(self._one_at_a_time)
-            stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False))
-        return stack
+        boxes = decode(self.network.priors, outputs.offsets)
+        return torch.cat([outputs.logits[..., None], boxes], dim=2).cpu()
 
 
 @dataclass(frozen=True)

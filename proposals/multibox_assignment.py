@@ -8,10 +8,13 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torchvision.ops import box_iou
+
+from proposals.device_copy import on_device
 
 Matching = Literal["predictions", "priors"]
 MATCHINGS = ("predictions", "priors")
@@ -60,12 +63,19 @@ def assign(costs: NDArray[np.floating] | Tensor) -> NDArray[np.int64]:
 
 
 def matching_costs(
-    logits: Tensor, locations: Tensor, boxes: Tensor, alpha: float, *, scales: Tensor | None = None
+    logits: Tensor,
+    locations: Tensor,
+    boxes: Tensor,
+    alpha: float,
+    *,
+    scales: Tensor | None = None,
+    negatives: Tensor | None = None,
 ) -> Tensor:
     """What it adds to the loss to match a prediction with an object instead of with none.
 
     α ½ ||l − g||² − log c + log (1 − c) (MultiBox): what all predictions cost as unmatched ones is the
-    same however they are matched. The last two are minus the logit, so nothing overflows.
+    same however they are matched. The last two are minus the logit, so nothing overflows. Where unmatched predictions
+    cost nothing there is nothing to save either, and log (1 − c) is left out.
 
     Args:
         logits: (K,), or (M, K) where every object has predictions of its own (a batch of images).
@@ -73,10 +83,13 @@ def matching_costs(
         boxes: (M, 4).
         alpha: weight of the location.
         scales: (K, 4) units that each prediction's corners are measured in; None: those of the image.
+        negatives: (M,) bool, whether the unmatched predictions of each object's image count in the loss; None, the
+            paper: all do.
     Returns:
         (M, K).
     """
-    return alpha * location_costs(locations, boxes[:, None], scales) - logits
+    unsure = -logits if negatives is None else torch.where(negatives[:, None], -logits, F.softplus(-logits))
+    return alpha * location_costs(locations, boxes[:, None], scales) + unsure
 
 
 def location_costs(locations: Tensor, boxes: Tensor, scales: Tensor | None = None) -> Tensor:
@@ -95,6 +108,7 @@ def assign_batch(
     matching: Matching = "predictions",
     extra_iou: float | None = None,
     scales: Tensor | None = None,
+    negatives: Tensor | None = None,
 ) -> Matches:
     """Match the predictions of a batch with its objects; the host waits for the device once.
 
@@ -105,11 +119,12 @@ def assign_batch(
         logits: (N, K). locations: (N, K, 4) predicted boxes. priors: (K, 4).
         boxes: N tensors (m, 4) of objects, m may be 0; where m > K, some object goes without.
         alpha: see `matching_costs`.
-        matching: predictions: by `matching_costs`, the minimum of the loss; priors: by ½ ||p − g||² alone, whatever
-            is predicted (the paper's alternative).
+        matching: predictions: by `matching_costs`, the minimum of the loss that counts; priors: by ½ ||p − g||²
+            alone, whatever is predicted (the paper's alternative).
         extra_iou: besides, every prior that overlaps an object by at least this answers for the object that it
             overlaps most (the first of equals), if it does not answer for another already. None, the paper: no extra.
         scales: see `matching_costs`.
+        negatives: (N,) bool on the device, whether an image's unmatched predictions count; None, the paper: all do.
     Raises:
         ValueError: if boxes are not N.
     """
@@ -117,21 +132,22 @@ def assign_batch(
         raise ValueError(f"boxes: expected {len(logits)} tensors, one for each image, got {len(boxes)}")
     counts = [len(one) for one in boxes]
     objects = torch.cat([priors.new_zeros(0, 4), *boxes]).to(priors)
-    images = torch.from_numpy(np.repeat(np.arange(len(counts)), counts)).to(logits.device)
+    images = on_device(torch.from_numpy(np.repeat(np.arange(len(counts)), counts)), logits.device)
     with torch.no_grad(), torch.autocast(logits.device.type, enabled=False):
         if matching == "priors":
             costs = location_costs(priors, objects[:, None], scales)
         else:
             chosen = logits.float()[images], locations.float()[images]
-            costs = matching_costs(*chosen, objects, alpha, scales=scales)
+            count = None if negatives is None else negatives[images]
+            costs = matching_costs(*chosen, objects, alpha, scales=scales, negatives=count)
         wanted = [costs] if extra_iou is None else [costs, box_iou(objects, priors)]
-        tables = torch.stack(wanted).cpu().numpy()
+        tables = torch.stack(wanted).cpu().numpy()  # here the host waits
     np.nan_to_num(tables[0], copy=False, nan=-_FIRST, posinf=-_FIRST, neginf=-_FIRST)
     parts = np.split(tables, np.cumsum(counts)[:-1], axis=1)
     bipartite, extra = _pairs([assign(part[0]) for part in parts]), _NO_PAIRS
     if extra_iou is not None:
         extra = _extra_pairs([part[1] for part in parts], bipartite, extra_iou)
-    pairs = torch.from_numpy(np.concatenate([bipartite, extra], axis=1)).to(logits.device)
+    pairs = on_device(torch.from_numpy(np.concatenate([bipartite, extra], axis=1)), logits.device)
     return Matches(pairs[0], pairs[1], pairs[2], bipartite.shape[1])
 
 

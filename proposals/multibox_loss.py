@@ -24,7 +24,8 @@ SUMS = ("location_loss", "confidence_loss", "objects", "matched_probability", "i
 class MultiBoxLoss:
     """F(x, l, c) of MultiBox at the matching x that minimises it.
 
-    α ½ Σ_ij x_ij ||l_i − g_j||² − Σ_ij x_ij log c_i − Σ_i (1 − Σ_j x_ij) log (1 − c_i).
+    α ½ Σ_ij x_ij ||l_i − g_j||² − Σ_ij x_ij log c_i − Σ_i (1 − Σ_j x_ij) log (1 − c_i); in images that teach no
+    negatives without the last sum, in what is minimised too (ours).
 
     Attributes:
         alpha: weight of the location; the paper: 0.3.
@@ -56,6 +57,8 @@ class MultiBoxLoss:
     ) -> tuple[Tensor, Tensor]:
         """The loss, summed over the images, and `SUMS`; computed in float32 also under autocast.
 
+        The host waits for the device once, for the matching.
+
         Args:
             outputs: of N images.
             priors: (K, 4).
@@ -83,12 +86,14 @@ class MultiBoxLoss:
                 matching=self.matching,
                 extra_iou=self.extra_iou,
                 scales=scales,
+                negatives=negatives,
             )
             location = _location_loss(locations, boxes, matches, scales)
             confidence = _confidence_loss(logits, matches, negatives)
             sure = logits.detach()[matches.images, matches.priors][: matches.num_bipartite].sigmoid().sum()
-        counts = (location.new_tensor(sum(map(len, boxes))), sure, location.new_tensor(len(boxes)))
-        sums = torch.stack([one.detach().double() for one in (location, confidence, *counts)])
+        # Filled there: a number sent from the host would make the host wait.
+        objects, images = (torch.full_like(sure, count) for count in (sum(map(len, boxes)), len(boxes)))
+        sums = torch.stack([one.detach().double() for one in (location, confidence, objects, sure, images)])
         return self.alpha * location + confidence, sums
 
 
@@ -102,7 +107,7 @@ def _location_loss(locations: Tensor, boxes: Sequence[Tensor], matches: Matches,
 def _confidence_loss(logits: Tensor, matches: Matches, negatives: Tensor) -> Tensor:
     """− Σ log c over the matched predictions, − Σ log (1 − c) over the others of the images that teach them."""
     matched = torch.zeros_like(logits, dtype=torch.bool)
-    matched[matches.images, matches.priors] = True
+    matched.index_put_((matches.images, matches.priors), torch.ones_like(matches.priors, dtype=torch.bool))
     unmatched = ~matched & negatives[:, None]
     # −log of the logistic of z is softplus(−z), and that of the rest softplus(z): finite however sure z is.
     return F.softplus(-logits[matches.images, matches.priors]).sum() + (F.softplus(logits) * unmatched).sum()

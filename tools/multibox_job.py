@@ -35,15 +35,19 @@ class MultiBoxJob(TrainingJob):
     config: MultiBoxTrainingConfig
 
     def __init__(self, config: MultiBoxTrainingConfig, out: Path, device: torch.device) -> None:
-        from configs.multibox_parts import build_module, build_network, load_trunk, prior_coverage_of, run_settings
+        from configs.multibox_parts import build_module, build_network, load_trunk, run_settings
         from detect.training.checkpoints import DATA_SUMMARY
+        from detect.training.prior_boxes import normalised_objects
+        from proposals.multibox_priors import prior_coverage
 
         self.config, self._out, self._device = config, out, device
         model = load_trunk(config)
         self.data = read_training_data(config, out)
-        self.settings = {**run_settings(config, self.data, model), DATA_SUMMARY: data_summary(self.data)}
-        self._info, network = build_network(config, model, self.data)
-        self._prior_coverage = prior_coverage_of(network, self.data)
+        objects = normalised_objects(self.data.train, config.seed)
+        self._info, network = build_network(config, model, objects)
+        self._prior_coverage = prior_coverage(network.priors.numpy(), objects)
+        settings = run_settings(config, self.data, model, self._info)
+        self.settings = {**settings, DATA_SUMMARY: data_summary(self.data)}
         self.module = build_module(config, self._info, network, self.data)
         self.judge = self._judge()
         priors = {"priors": self._info.num_priors, "prior_coverage": self._prior_coverage}
@@ -91,15 +95,14 @@ class MultiBoxJob(TrainingJob):
 
     def _validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
         """Propose for the held-back images, and count what is covered."""
-        from detect.multibox_file import MultiBoxModel, build_multibox, build_network, rounded
+        from detect.multibox_file import MultiBoxModel, build_multibox, network_of, rounded
         from detect.training.multibox_report import coverage_summary
         from detect.training.multibox_validation import coverage
         from proposals.multibox import MultiBoxSettings
 
         held_back = self.data.held_back
         assert held_back is not None
-        network = build_network(self._info, state["priors"])
-        network.load_state_dict(rounded(state))
+        network = network_of(self._info, rounded(state))
         proposer = build_multibox(
             MultiBoxModel(self._info, network.eval(), ""),
             device=str(self._device),

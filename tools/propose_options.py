@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser
 
-from configs.proposing import METHODS, MODES, ProposeConfig
+from configs.proposing import CROPS, METHODS, MODES, ProposeConfig
 from tools.parser import make_parser
 from tools.run_options import add_run_options, add_source_options
 
@@ -88,5 +88,17 @@ def _add_multibox_options(parser: ArgumentParser) -> None:
         "--multibox", type=str, default=default.multibox, help="multibox, the model that is installed, or a file"
     )
     parser.add_argument("--multibox-limit", type=int, default=default.multibox_limit, help="its boxes an image")
+    parser.add_argument(
+        "--multibox-nms-iou",
+        type=float,
+        default=default.multibox_nms_iou,
+        help="of its boxes, one that overlaps a better one by more is dropped",
+    )
+    parser.add_argument(
+        "--multibox-crops",
+        type=int,
+        default=default.multibox_crops,
+        help=f"{' or '.join(map(str, CROPS))}: it sees the whole image, or also its four corners",
+    )
     parser.add_argument("--device", type=str, default=default.device, help="of MultiBox: auto, cpu, cuda, cuda:1")
     parser.add_argument("--precision", type=str, default=default.precision, help="of MultiBox: auto, fp32, bf16")

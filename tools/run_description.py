@@ -70,7 +70,8 @@ def proposing_settings(
         settings |= {name: getattr(config, name) for name in ("seed", "search_width", "min_side")}
         settings |= {"mode": search_mode(config), "superpixel_scale": search_scale(config)}
     if multibox is not None:
-        settings |= {"multibox_sha256": multibox.sha256, "multibox_limit": config.multibox_limit}
+        settings |= {"multibox_sha256": multibox.sha256}
+        settings |= {name: getattr(config, name) for name in ("multibox_limit", "multibox_nms_iou", "multibox_crops")}
         settings |= {"device": multibox.device, "precision": multibox.precision}
     if multibox is not None and config.searches:
         settings["merge"] = dataclasses.asdict(multibox.calibration)

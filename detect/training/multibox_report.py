@@ -17,12 +17,14 @@ def coverage_summary(result: CoverageResult, prior_coverage: float) -> Summary:
 
     Args:
         prior_coverage: share of the training objects that the priors alone cover.
+    Returns:
+        Figures of no objects are None.
     """
     metrics = result.metrics
     columns = zip(result.budgets, result.coverage, result.mean_average_best_overlap, result.average_recall, strict=True)
     return {
         "metric": "share of held-back objects that the best boxes of their image cover at IoU 0.5; MABO; AR (0.5 to 1)",
-        "coverage": metrics[f"coverage_{result.budgets[-1]}"],
+        "coverage": _number(float(result.coverage[-1])),
         "num_images": len(result.num_boxes),
         "num_objects": len(result.labels),
         "boxes_per_image": metrics["boxes"],

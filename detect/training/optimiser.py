@@ -10,8 +10,8 @@ from torch import nn
 
 from detect.training.schedules import ScheduleSettings
 
-# How the names of a network's head modules begin; network.fc is the classifier of torchvision's form.
-HEADS = ("classifier", "network.fc", "box_regressor", "auxiliary")
+# How the names of a network's head modules begin; network.fc is the classifier of torchvision's form, head. MultiBox's.
+HEADS = ("classifier", "network.fc", "box_regressor", "auxiliary", "head.")
 
 
 class OptimiserSettings(ScheduleSettings, Protocol):

@@ -11,11 +11,10 @@ from detect.training.training_set import IGNORED, TrainingSet
 MOST = 100_000  # objects; K-means of more takes minutes and gives the same priors
 
 
-def normalised_objects(training_set: TrainingSet, *, mirrored: bool, seed: int) -> NDArray[np.float32]:
+def normalised_objects(training_set: TrainingSet, seed: int) -> NDArray[np.float32]:
     """Corners of objects in units of their images' sides, ignored ones left out (Erhan et al. 2014, section 3).
 
     Args:
-        mirrored: each object a second time, mirrored as the images are in training, behind all others.
         seed: which `MOST` of more objects are taken.
     Returns:
         (M, 4) in [0, 1], areas above 0; M may be 0. Images whose header cannot be read give none.
@@ -23,18 +22,19 @@ def normalised_objects(training_set: TrainingSet, *, mirrored: bool, seed: int) 
     chosen = np.flatnonzero(training_set.targets != IGNORED)
     if len(chosen) > MOST:
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, MOST, replace=False))
-    image_of, first = np.unique(training_set.image_of[chosen], return_index=True)
-    boxes = training_set.boxes[chosen].astype(np.float64)
     parts = []
-    for image, rows in zip(image_of.tolist(), np.split(boxes, first[1:]), strict=True):
+    for image in np.unique(training_set.image_of[chosen]).tolist():
         try:
             height, width = read_image_size(training_set.images[image])
         except ImageError:  # the run records it where it meets it
             continue
-        parts.append(rows / np.array([width, height] * 2))
+        first, last = np.searchsorted(training_set.image_of[chosen], [image, image + 1])
+        parts.append(training_set.boxes[chosen[first:last]].astype(np.float64) / np.array([width, height] * 2))
     whole = np.concatenate([np.zeros((0, 4)), *parts]).clip(0, 1).astype(np.float32)
-    whole = whole[(whole[:, 2:] > whole[:, :2]).all(axis=1)]
-    if not mirrored:
-        return whole
-    x1, y1, x2, y2 = whole.T
-    return np.concatenate([whole, np.stack([1 - x2, y1, 1 - x1, y2], axis=1)])
+    return whole[(whole[:, 2:] > whole[:, :2]).all(axis=1)]
+
+
+def with_mirrored(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(2 M, 4): boxes of whole images, and behind them the same mirrored, as images are in training."""
+    x1, y1, x2, y2 = boxes.T
+    return np.concatenate([boxes, np.stack([1 - x2, y1, 1 - x1, y2], axis=1)])

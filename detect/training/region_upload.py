@@ -14,6 +14,7 @@ from detect.input_format import InputFormat
 from detect.region_warp import RegionWarper, WarpSettings
 from detect.training.distortion import distort
 from detect.training.region_samples import Distortion, ImageSample, RegionBatch, TrainingBatch
+from proposals.device_copy import on_device
 
 
 def upload(
@@ -42,10 +43,10 @@ def upload(
     slots = [sample.slot * regions_per_image + np.arange(len(sample.regions)) for sample in batch.samples]
     return RegionBatch(
         regions=_regions(batch.samples, input_format, warp, device),
-        targets=_on_device(_joined([sample.regions.targets for sample in batch.samples], np.int64), device),
-        deltas=_on_device(_deltas(batch.samples), device),
-        regress=_on_device(_joined([sample.regions.regress for sample in batch.samples], np.bool_), device),
-        slots=_on_device(_joined(slots, np.int64), device),
+        targets=on_device(_joined([sample.regions.targets for sample in batch.samples], np.int64), device),
+        deltas=on_device(_deltas(batch.samples), device),
+        regress=on_device(_joined([sample.regions.regress for sample in batch.samples], np.bool_), device),
+        slots=on_device(_joined(slots, np.int64), device),
     )
 
 
@@ -56,12 +57,12 @@ def _regions(
     regions = torch.empty(shape, device=device, memory_format=torch.channels_last)
     start = 0
     for sample in samples:
-        pixels = _on_device(torch.tensor(sample.image), device).permute(2, 0, 1)
+        pixels = on_device(torch.tensor(sample.image), device).permute(2, 0, 1)
         if sample.distortion != Distortion():
             pixels = distort(pixels, sample.distortion)
         cut = RegionWarper(pixels, input_format, settings=warp, device=device).regions(sample.regions.boxes)
         regions[start : start + len(cut)] = cut
-        flipped = _on_device(torch.from_numpy(np.flatnonzero(sample.flipped)), device)
+        flipped = on_device(torch.from_numpy(np.flatnonzero(sample.flipped)), device)
         regions[start + flipped] = cut[flipped].flip(3)
         start += len(cut)
     return regions
@@ -81,10 +82,3 @@ def _deltas(samples: Sequence[ImageSample]) -> Tensor:
 def _joined(parts: Sequence[NDArray[np.generic]], dtype: type[np.generic], *columns: int) -> Tensor:
     """One tensor of the arrays one after the other; there may be none."""
     return torch.from_numpy(np.concatenate([np.empty((0, *columns), dtype), *parts]).astype(dtype))
-
-
-def _on_device(values: Tensor, device: torch.device) -> Tensor:
-    """Values there; a GPU fetches them by itself while this thread goes on."""
-    if device.type != "cuda":
-        return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)

@@ -14,6 +14,7 @@ import pytest
 
 import configs
 from configs.proposing import (
+    CROPS,
     MODES,
     MultiBoxPart,
     ProposeConfig,
@@ -24,6 +25,8 @@ from configs.proposing import (
 )
 from proposals import Proposals
 from proposals.diversity import MODES as SEARCH_MODES
+from proposals.multibox import MultiBoxSettings
+from proposals.multibox_input import CROPS as MULTIBOX_CROPS
 from proposals.selective_search import selective_search
 from tools.cli import build_parser
 
@@ -59,6 +62,10 @@ def test_the_defaults_are_those_of_the_search() -> None:
         ({"search_width": 0}, "--search-width: expected at least 1, got 0"),
         ({"min_side": 0}, "--min-side: expected at least 1, got 0"),
         ({"multibox_limit": 0}, "--multibox-limit: expected at least 1, got 0"),
+        ({"multibox_nms_iou": 1.1}, "--multibox-nms-iou: expected a finite number from 0 to 1, got 1.1"),
+        ({"multibox_nms_iou": -0.1}, "--multibox-nms-iou: expected a finite number from 0 to 1, got -0.1"),
+        ({"multibox_nms_iou": float("nan")}, "--multibox-nms-iou: expected a finite number from 0 to 1, got nan"),
+        ({"multibox_crops": 2}, "--multibox-crops: expected 1 or 5, got 2"),
         ({"precision": "fp8"}, "--precision: expected one of auto, fp32, bf16, got 'fp8'"),
         ({"workers": 0}, "--workers: expected at least 1, got 0"),
     ],
@@ -71,6 +78,8 @@ def test_settings_out_of_range_name_their_flag(changes: dict[str, Any], message:
 def test_bounds_are_in_range() -> None:
     ProposeConfig(superpixel_scale=1e-6, limit=1, seed=0, search_width=1, min_side=1, workers=1)
     ProposeConfig(search_width=None, limit=None, workers=None)
+    for iou in (0.0, 1.0):
+        ProposeConfig(method="multibox", multibox_limit=1, multibox_nms_iou=iou, multibox_crops=5)
 
 
 def test_the_proposer_is_the_search_with_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,8 +117,45 @@ def test_superpixels_are_enlarged_beside_multibox_unless_told_otherwise() -> Non
     assert search_scale(ProposeConfig(method="both", superpixel_scale=1.0)) == 1.0
 
 
-def test_selective_search_alone_has_no_multibox() -> None:
-    assert load_multibox_part(ProposeConfig(multibox="gone")) is None
+def test_the_defaults_are_those_of_multibox() -> None:
+    settings, ours = MultiBoxSettings(), ProposeConfig()
+    chosen = (ours.multibox_limit, ours.multibox_nms_iou, ours.multibox_crops)
+    assert chosen == (settings.limit, settings.nms_iou, settings.crops)
+    assert CROPS == MULTIBOX_CROPS
+
+
+OF_MULTIBOX = {"multibox": "m.safetensors", "multibox_limit": 9, "multibox_nms_iou": 0.5, "multibox_crops": 5}
+
+
+@pytest.mark.parametrize("name", OF_MULTIBOX)
+def test_what_would_do_nothing_without_multibox_is_refused(name: str) -> None:
+    flag = "--" + name.replace("_", "-")
+    with pytest.raises(ValueError, match=f"^{flag}: expected --method multibox or both with it$"):
+        ProposeConfig(**{name: OF_MULTIBOX[name]})  # type: ignore[arg-type]
+    for method in ("multibox", "both"):
+        ProposeConfig(method=method, **{name: OF_MULTIBOX[name]})  # type: ignore[arg-type]
+    ProposeConfig(**{name: getattr(ProposeConfig(), name)})
+    ProposeConfig(device="cpu", precision="fp32")
+
+
+def test_selective_search_alone_has_no_multibox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detect.multibox_file.load_multibox", lambda path: pytest.fail("read a model"))
+    assert load_multibox_part(ProposeConfig()) is None
+
+
+def test_multibox_is_built_with_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    model = SimpleNamespace(info=None, sha256="")
+    monkeypatch.setattr("detect.multibox_file.find_multibox_file", Path)
+    monkeypatch.setattr("detect.multibox_file.load_multibox", lambda path: model)
+    monkeypatch.setattr("detect.multibox_file.build_multibox", lambda model, **settings: seen.update(settings))
+    config = ProposeConfig(method="both", **OF_MULTIBOX, device="cpu", precision="fp32")  # type: ignore[arg-type]
+    assert load_multibox_part(config) is not None
+    assert seen == {
+        "device": "cpu",
+        "precision": "fp32",
+        "settings": MultiBoxSettings(limit=9, nms_iou=0.5, crops=5),
+    }
 
 
 def test_a_model_that_cannot_be_found_names_the_flag() -> None:

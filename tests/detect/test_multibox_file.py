@@ -20,22 +20,23 @@ from safetensors import safe_open
 from safetensors.torch import save, save_file
 from torch import Tensor
 
+from detect.googlenet_bn import GoogLeNetBN
 from detect.input_format import TORCHVISION_INPUT
 from detect.model_file import ModelFileError, file_sha256
 from detect.multibox_file import (
     HEADER,
     MultiBoxInfo,
     build_multibox,
-    build_network,
     find_multibox_file,
     load_multibox,
     priors_digest,
     read_multibox_file,
     save_multibox,
 )
+from detect.multibox_trunk import GoogLeNetTrunk
 from detect.whole_files import OutputError
 from proposals.multibox import MultiBoxSettings
-from proposals.multibox_heads import HeadSetting
+from proposals.multibox_heads import HeadSetting, build_head
 from proposals.multibox_network import MultiBoxNetwork
 from proposals.multibox_priors import grid_priors
 
@@ -75,7 +76,7 @@ def write(path: Path, header: str, tensors: dict[str, Tensor]) -> Path:
     "info",
     [
         INFO,
-        multibox_info(random_priors(7), merge=None, size=192, architecture="googlenet_bn", input=TORCHVISION_INPUT),
+        multibox_info(random_priors(7), merge=None, size=238, architecture="googlenet_bn", input=TORCHVISION_INPUT),
         multibox_info(random_priors(7), head=HeadSetting("convolutional", 16, (7, 3, 1))),
     ],
 )
@@ -115,7 +116,7 @@ def test_the_convolutional_form_and_the_other_architecture(tmp_path: Path) -> No
     priors = torch.from_numpy(grid_priors((7, 1)))
     head = HeadSetting("convolutional", 4, (7, 1))
     info = multibox_info(priors, head=head, architecture="googlenet_bn", input=TORCHVISION_INPUT)
-    network = build_network(info, priors)
+    network = MultiBoxNetwork(trunk=GoogLeNetTrunk(GoogLeNetBN(1)), head=build_head(head, len(priors)), priors=priors)
     save_multibox(tmp_path / "x.safetensors", info, network.state_dict())
     loaded = load_multibox(tmp_path / "x.safetensors")
     assert loaded.info == info
@@ -242,6 +243,7 @@ def test_priors_that_are_no_numbers(state: dict[str, Tensor], tmp_path: Path) ->
         ({"num_priors": 0}, "header: num_priors: expected a whole number from 1 on, got 0"),
         ({"num_priors": "40"}, "header: num_priors: expected a whole number from 1 on, got '40'"),
         ({"size": 22.4}, "header: size: expected a whole number from 1 on, got 22.4"),
+        ({"size": 448}, "header: size: expected 223 to 238 pixels, which give maps of 14 and 7 cells, got 448"),
         ({"head": {"kind": "round", "channels": 2, "grids": []}}, "header: kind: expected fully_connected or"),
         ({"head": {"kind": "convolutional", "channels": 2.5, "grids": [7]}}, "header: channels: expected a whole"),
         ({"head": 7}, "header: "),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -191,3 +192,15 @@ def test_a_trained_background_output_is_a_class_of_nothing(model: Model) -> None
     zero_shot = Model(dataclasses.replace(model.info, background_logit=3.0), model.network, "")
     one, other = (RegionClassifier(m, device="cpu", precision="fp32")(random(3)) for m in (marginal, zero_shot))
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+
+
+def test_the_network_passes_under_the_process_wide_switch(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+
+    def switch(device: torch.device) -> nullcontext[None]:
+        asked.append(device)
+        return nullcontext()
+
+    monkeypatch.setattr("detect.region_classifier.exact_cudnn", switch)
+    RegionClassifier(model, device="cpu")(random(1))
+    assert asked == [torch.device("cpu")]

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,18 @@ def test_four_threads_find_what_one_does() -> None:
     with ThreadPoolExecutor(4) as pool:
         for one, other in zip(pool.map(ours, images), expected, strict=True):
             assert_same(one, other)
+
+
+def test_the_network_passes_under_the_process_wide_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+
+    def switch(device: torch.device) -> nullcontext[None]:
+        asked.append(device)
+        return nullcontext()
+
+    monkeypatch.setattr("proposals.multibox.exact_cudnn", switch)
+    list(multibox(random_network()).propose([BLACK, PHOTO]))
+    assert asked == [torch.device("cpu")] * 2
 
 
 def test_bfloat16_is_close_and_the_network_given_is_not_changed() -> None:

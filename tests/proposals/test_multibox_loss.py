@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,6 +77,17 @@ def test_an_image_that_teaches_no_negatives_by_hand() -> None:
     assert named(sums) == {**dict.fromkeys(SUMS, 0.0), "images": 2}
 
 
+def test_without_negatives_the_matching_minimises_what_counts_by_hand() -> None:
+    # One object. Prediction 0: logit 6, every corner off by 0.5; prediction 1: logit 3, exactly there.
+    priors = torch.tensor([[0.5, 0.5, 1.0, 1.0], [0.0, 0.0, 0.5, 0.5]])
+    outputs = MultiBoxOutputs(torch.tensor([[6.0, 3.0]]), torch.zeros(1, 2, 4))
+    loss, sums = MultiBoxLoss()(outputs, priors, [priors[1:]], torch.tensor([False]))
+    assert loss.item() == pytest.approx(math.log(1 + math.exp(-3)))  # 0.049; the other would cost 0.15 + 0.002
+    assert named(sums)["location_loss"] == 0
+    loss, _ = MultiBoxLoss()(outputs, priors, [priors[1:]], BOTH)
+    assert loss.item() == pytest.approx(0.15 + math.log(1 + math.exp(-6)) + math.log(1 + math.exp(3)))
+
+
 def test_units_of_the_prior_by_hand() -> None:
     # 0.1 of a prior 0.5 wide is 0.2 of it.
     outputs = MultiBoxOutputs(torch.zeros(1, 3), torch.zeros(1, 3, 4))
@@ -109,17 +121,18 @@ def test_extra_matches_by_hand() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_smallest_of_all_matchings(seed: int) -> None:
-    """The paper's F for every matching of every image; the loss is the sum of the minima."""
+@pytest.mark.parametrize("negatives", [(True, True, True), (False, False, False), (False, True, True)])
+def test_the_smallest_of_all_matchings(seed: int, negatives: tuple[bool, ...]) -> None:
+    """What counts of the paper's F for every matching of every image; the loss is the sum of the minima."""
     counts, alpha = (2, 0, 3), 4.0
     outputs, priors, boxes = random_batch(seed, counts, 5)
     before = outputs.logits.clone(), outputs.offsets.clone(), priors.clone(), [one.clone() for one in boxes]
     expected = 0.0
-    for logits, offsets, ours in zip(outputs.logits, outputs.offsets, boxes, strict=True):
+    for logits, offsets, ours, wrong_elsewhere in zip(outputs.logits, outputs.offsets, boxes, negatives, strict=True):
         locations = priors + offsets
         ways = itertools.permutations(range(5), len(ours))
-        expected += min(paper_loss(logits, locations, ours, alpha, way) for way in ways)
-    loss, _ = MultiBoxLoss(alpha=alpha)(outputs, priors, boxes, torch.tensor([True] * 3))
+        expected += min(counted_loss(logits, locations, ours, alpha, way, wrong_elsewhere) for way in ways)
+    loss, _ = MultiBoxLoss(alpha=alpha)(outputs, priors, boxes, torch.tensor(negatives))
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert torch.equal(outputs.logits, before[0])
     assert torch.equal(outputs.offsets, before[1])
@@ -127,12 +140,14 @@ def test_the_smallest_of_all_matchings(seed: int) -> None:
     assert all(torch.equal(one, other) for one, other in zip(boxes, before[3], strict=True))
 
 
-def paper_loss(logits: Tensor, locations: Tensor, boxes: Tensor, alpha: float, chosen: tuple[int, ...]) -> float:
+def counted_loss(
+    logits: Tensor, locations: Tensor, boxes: Tensor, alpha: float, chosen: tuple[int, ...], negatives: bool
+) -> float:
     confidences = [1 / (1 + math.exp(-logit)) for logit in logits.tolist()]
     location = sum(((locations[i] - boxes[j]) ** 2).sum().item() / 2 for j, i in enumerate(chosen))
     matched = sum(-math.log(confidences[i]) for i in chosen)
     others = sum(-math.log(1 - c) for i, c in enumerate(confidences) if i not in chosen)
-    return alpha * location + matched + others
+    return alpha * location + matched + (others if negatives else 0)
 
 
 OPTIONS: list[dict[str, Any]] = [
@@ -297,3 +312,24 @@ def test_shapes_that_do_not_fit(
     outputs = MultiBoxOutputs(*(torch.zeros(shape) for shape in shapes))
     with pytest.raises(ValueError, match=message):
         MultiBoxLoss()(outputs, PRIORS, [torch.zeros(shape) for shape in boxes], negatives)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("options", OPTIONS)
+def test_on_a_gpu_the_host_waits_once_and_the_numbers_are_the_same(options: dict[str, Any]) -> None:
+    outputs, priors, boxes = random_batch(0, (3, 0, 4, 1), 6)
+    criterion, negatives = MultiBoxLoss(**options), torch.tensor([True, False, False, True])
+    expected = criterion(outputs, priors, boxes, negatives)
+    there = MultiBoxOutputs(outputs.logits.cuda(), outputs.offsets.cuda())
+    arguments = there, priors.cuda(), [one.cuda() for one in boxes], negatives.cuda()
+    criterion(*arguments)  # the first call loads kernels
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as waits:
+            warnings.simplefilter("always")
+            found = criterion(*arguments)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len([one for one in waits if "synchroniz" in str(one.message)]) == 1
+    torch.testing.assert_close(found[0].cpu(), expected[0])
+    torch.testing.assert_close(found[1].cpu(), expected[1])

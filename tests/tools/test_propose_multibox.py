@@ -109,6 +109,19 @@ def test_multibox_alone(model: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert expected[0].scores.tolist() != expected[1].scores.tolist(), "the network looks at the pictures"
 
 
+def test_its_suppression_and_its_crops(model: Path) -> None:
+    make_photos(1)
+    options = ("--multibox-nms-iou", "0.5", "--multibox-crops", "5")
+    assert propose(model, "multibox", "out", *options) == 0
+    with one_torch_thread():
+        expected = build_multibox(model, device="cpu", settings=MultiBoxSettings(nms_iou=0.5, crops=5))(picture(0))
+    np.testing.assert_array_equal(found_in("out", 0).boxes, expected.boxes, strict=True)
+    settings = run_of("out")["settings"]
+    assert (settings["multibox_nms_iou"], settings["multibox_crops"]) == (0.5, 5)
+    assert propose(model, "multibox", "default") == 0
+    assert found_in("default", 0).boxes.tolist() != expected.boxes.tolist()
+
+
 @pytest.mark.parametrize("given", [None, 1.0])
 @pytest.mark.parametrize("calibration", [CALIBRATION, None])
 def test_both_is_the_merged_list(
@@ -224,7 +237,9 @@ def test_torch_has_its_threads_back_afterwards(model: Path) -> None:
     [
         (("--multibox-limit", "5"), "multibox_limit was 200, is 5;"),
         (("--superpixel-scale", "1"), "superpixel_scale was 2.0, is 1.0;"),
-        (("--method", "selective_search"), "method was 'both', is 'selective_search';"),
+        (("--multibox-nms-iou", "0.7"), "multibox_nms_iou was 0.8, is 0.7;"),
+        (("--multibox-crops", "5"), "multibox_crops was 1, is 5;"),
+        (("--method", "multibox"), "method was 'both', is 'multibox';"),
     ],
 )
 def test_resume_with_another_setting(
@@ -297,6 +312,6 @@ def test_a_device_that_there_is_not(capsys: pytest.CaptureFixture[str], model: P
 def test_selective_search_needs_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     make_photos(1)
     monkeypatch.setattr("detect.multibox_file.load_multibox", lambda path: pytest.fail("read a model"))
-    assert propose(Path("gone"), "selective_search", "out") == 0
+    assert main(["propose", "photos", "--out", "out", *SMALL]) == 0
     assert "multibox" not in run_of("out")
     assert run_of("out")["settings"]["superpixel_scale"] == 1.0

@@ -103,11 +103,13 @@ def multibox_settings(method: str, part: MultiBoxPart, **changes: Any) -> dict[s
         ({"device": "cuda"}, {}),
         ({"precision": "bfloat16"}, {}),
         ({}, {"multibox_limit": 100}),
+        ({}, {"multibox_nms_iou": 0.7}),
+        ({}, {"multibox_crops": 5}),
         ({}, {"limit": 9}),
     ],
 )
 @pytest.mark.parametrize("method", ["multibox", "both"])
-def test_what_decides_multibox_boxes(method: str, part: dict[str, str], changes: dict[str, int]) -> None:
+def test_what_decides_multibox_boxes(method: str, part: dict[str, str], changes: dict[str, Any]) -> None:
     now = multibox_settings(method, multibox_part())
     assert multibox_settings(method, multibox_part(**part), **changes) != now
     assert multibox_settings(method, multibox_part(file="elsewhere"), multibox="elsewhere", workers=3) == now
@@ -116,7 +118,7 @@ def test_what_decides_multibox_boxes(method: str, part: dict[str, str], changes:
 def test_settings_of_a_part_that_is_left_out_do_not_count() -> None:
     """So that a run of selective search made before there was MultiBox can be continued."""
     alone = proposing_settings(ProposeConfig(), shard=None)
-    assert proposing_settings(ProposeConfig(multibox="x", multibox_limit=7, device="cuda"), shard=None) == alone
+    assert proposing_settings(ProposeConfig(device="cuda", precision="bf16"), shard=None) == alone
     search = ["method", "mode", "superpixel_scale", "limit", "seed", "search_width", "min_side"]
     assert sorted(alone) == sorted([*search, "shard", "versions"])
     now = multibox_settings("multibox", multibox_part())

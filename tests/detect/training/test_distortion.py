@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from detect.training.distortion import distort, hue_matrix, saturation_matrix
+from detect.training.distortion import distort, distort_batch, hue_matrix, saturation_matrix
 from detect.training.region_samples import Distortion
 
 
@@ -111,3 +111,47 @@ def test_one_pixel() -> None:
     """Its own gray is the mean, so that contrast alone leaves a gray pixel as it is, to the weights' sum."""
     gray = distort(colour(90, 90, 90), Distortion(contrast=0.5, saturation=0.3, hue=0.1))
     torch.testing.assert_close(gray, colour(90, 90, 90), atol=0.02, rtol=0)
+
+
+# A batch at once
+
+
+def drawn(seed: int) -> Distortion:
+    rng = np.random.default_rng(seed)
+    return Distortion(*rng.uniform(0.5, 2.0, 3).tolist(), hue=float(rng.uniform(-0.5, 0.5)))
+
+
+@pytest.mark.parametrize("as_float", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 8])
+def test_a_batch_is_its_images_one_by_one(count: int, as_float: bool) -> None:
+    pixels = torch.stack([noise(0), *(noise(seed) for seed in range(count))])[1:]
+    pixels = pixels.float() if as_float else pixels
+    before, distortions = pixels.clone(), [drawn(seed) for seed in range(count)]
+    changed = distort_batch(pixels, distortions)
+    expected = [distort(one, distortion) for one, distortion in zip(pixels, distortions, strict=True)]
+    torch.testing.assert_close(changed, torch.stack([torch.zeros(3, 9, 7), *expected])[1:], atol=1e-3, rtol=0)
+    assert (changed.shape, changed.dtype) == ((count, 3, 9, 7), torch.float32)
+    assert torch.equal(pixels, before)
+    assert changed.data_ptr() != pixels.data_ptr() or not count
+
+
+@pytest.mark.parametrize("others", [[], [drawn(0), drawn(1)]])
+def test_in_a_batch_the_default_leaves_every_bit_of_its_image(others: list[Distortion]) -> None:
+    """Also of values that are no whole numbers: times 1 and plus 0 is exact."""
+    whole, broken = noise(4).float(), torch.rand(3, 9, 7, generator=torch.Generator().manual_seed(0)) * 255
+    pixels = torch.stack([whole, *[noise(5).float()] * len(others), broken])
+    changed = distort_batch(pixels, [Distortion(), *others, Distortion()])
+    assert torch.equal(changed[0], whole)
+    assert torch.equal(changed[-1], broken)
+    assert len(others) == 0 or not torch.equal(changed[1], pixels[1])
+
+
+def test_a_batch_in_another_layout() -> None:
+    pixels = torch.stack([noise(0), noise(1)]).float()
+    last = pixels.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(distort_batch(last, [drawn(0), drawn(1)]), distort_batch(pixels, [drawn(0), drawn(1)]))
+
+
+def test_one_distortion_for_each_image() -> None:
+    with pytest.raises(ValueError, match="distortions: expected 2, one for each image, got 1"):
+        distort_batch(torch.zeros(2, 3, 4, 4), [Distortion()])

@@ -55,6 +55,12 @@ def test_against_one_view_at_a_time(input_format: InputFormat) -> None:
     assert batch.negatives.tolist() == [True, True, False]
 
 
+def test_undistorted_views_keep_every_bit_beside_distorted_ones() -> None:
+    expected = BVLC_INPUT.normalise(SAMPLES[0].image[None])
+    assert torch.equal(on("cpu", *SAMPLES).images[:1], expected)
+    assert torch.equal(on("cpu", SAMPLES[0]).images, expected)
+
+
 def test_types_and_layout() -> None:
     batch = on("cpu", *SAMPLES)
     assert batch.images.shape == (3, 3, SIZE, SIZE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from random_multibox import random_network
 from tiny_training import TinyNetwork, TinySettings
 
 from detect.training.optimiser import optimiser, parameter_groups, rate_of
@@ -22,6 +23,16 @@ def test_heads_have_their_rate_and_biases_do_not_decay() -> None:
     expected = {"conv.weight": (0.1, 0.01), "conv.bias": (0.1, 0)}
     expected |= {f"{head}.weight": (0.3, 0.01) for head in heads} | {f"{head}.bias": (0.3, 0) for head in heads}
     assert found == expected
+
+
+def test_what_multibox_has_beyond_its_trunk_is_a_head() -> None:
+    settings = TinySettings(head_rate=3.0, rates={"trunk.network.inception_4a": 0.1})
+    network = random_network()
+    rates = {name: rate_of(name, settings) for name, _ in network.named_parameters()}
+    assert {rate for name, rate in rates.items() if name.startswith("head.")} == {3.0}
+    assert {rate for name, rate in rates.items() if "inception_4a" in name} == {0.1}
+    assert {rate for name, rate in rates.items() if "inception_4b" in name} == {1.0}
+    assert len(parameter_groups(network, settings)) == 6
 
 
 def test_single_modules_have_their_own_rate() -> None:
