@@ -129,6 +129,15 @@ def find_multibox_file(name_or_path: str) -> Path:
     return bundled
 
 
+def is_multibox_file(path: Path) -> bool:
+    """Whether a file's header says that it is a MultiBox model; False for one that is damaged or not there."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return HEADER in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def load_multibox(path: Path) -> MultiBoxModel:
     """Read a file that `save_multibox` wrote.
 

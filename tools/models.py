@@ -12,7 +12,10 @@ from tools.messages import complain, tell
 from tools.parser import make_parser
 
 if TYPE_CHECKING:
-    from detect.model_info import ModelInfo
+    from torch import nn
+
+    from detect.input_format import InputFormat
+    from detect.model_info import ModelInfo, Provenance
 
 
 def add_to(parent: ActionSubCommands) -> None:
@@ -60,30 +63,66 @@ def _list(options: Namespace) -> None:
 
 
 def _info(options: Namespace) -> None:
-    from detect.model_file import load_model
     from detect.model_zoo import find_model_file
+    from detect.multibox_file import is_multibox_file
 
     path = find_model_file(options.model)
+    rows = _multibox_rows(path) if is_multibox_file(path) else _detector_rows(path)
+    for name, value in rows.items():
+        tell(f"{name:15} {value}")
+
+
+def _detector_rows(path: Path) -> dict[str, str]:
+    from detect.model_file import load_model
+
     model = load_model(path)
     info, proposals = model.info, model.info.proposals
-    rows = {
+    return {
         "file": str(path),
         "sha256": model.sha256,
         "name": info.name,
         "architecture": info.architecture,
-        "parameters": f"{sum(p.numel() for p in model.network.parameters()):,}",
-        "input": f"{info.input.order.upper()}, minus {info.input.mean}, times {info.input.scale}",
+        "parameters": _parameters(model.network),
+        "input": _input(info.input),
         "classes": f"{len(info.classes)}: {', '.join(c.name for c in info.classes[:4])}, ...",
         "head": f"{info.head}, {_background(info)}",
         "regions": ", ".join(info.regions) + f", {info.context} px of context",
         "box regression": info.box_regression,
         "proposals": f"{proposals.method}, {proposals.mode}, superpixels x {proposals.superpixel_scale:g}",
-        "source": info.provenance.source,
-        "data": info.provenance.data,
-        "licence": info.provenance.licence,
+        **_origin(info.provenance),
     }
-    for name, value in rows.items():
-        tell(f"{name:15} {value}")
+
+
+def _multibox_rows(path: Path) -> dict[str, str]:
+    from detect.multibox_file import load_multibox
+
+    model = load_multibox(path)
+    info, head = model.info, model.info.head
+    grids = f", grids of {', '.join(map(str, head.grids))} cells a side" if head.grids else ""
+    return {
+        "file": str(path),
+        "sha256": model.sha256,
+        "name": info.name,
+        "architecture": f"{info.architecture} with MultiBox, for `propose --method multibox` and `both`",
+        "parameters": _parameters(model.network),
+        "input": f"{_input(info.input)}, squashed to {info.size} x {info.size}",
+        "priors": str(info.num_priors),
+        "head": f"{head.kind}, {head.channels} channels{grids}",
+        "merging": "calibrated" if info.merge else "not calibrated: the lists take turns",
+        **_origin(info.provenance),
+    }
+
+
+def _parameters(network: nn.Module) -> str:
+    return f"{sum(p.numel() for p in network.parameters()):,}"
+
+
+def _input(image: InputFormat) -> str:
+    return f"{image.order.upper()}, minus {image.mean}, times {image.scale}"
+
+
+def _origin(provenance: Provenance) -> dict[str, str]:
+    return {"source": provenance.source, "data": provenance.data, "licence": provenance.licence}
 
 
 def _background(info: ModelInfo) -> str:

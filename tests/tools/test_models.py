@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from random_multibox import PRIORS, save_random_multibox
 
 from detect.model_file import build_network, bvlc_info, load_model, save_model
 from detect.model_zoo import MODELS
@@ -51,6 +52,20 @@ def test_info_of_a_trained_detector(capsys: pytest.CaptureFixture[str], tmp_path
     text = capsys.readouterr().out
     assert "marginal, background the last of 1001 outputs" in text
     assert "box regression  agnostic" in text
+
+
+def test_info_of_a_multibox_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = save_random_multibox(tmp_path / "boxes.safetensors")
+    assert main(["models", "info", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert f"priors          {PRIORS}" in text
+    assert "head            fully_connected, 2 channels" in text
+    assert "merging         calibrated" in text
+    assert "licence         MIT" in text
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(path.read_bytes()[:999])
+    assert main(["models", "info", str(damaged)]) == 2
+    assert "not a whole safetensors file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("action", ["info", "fetch"])
