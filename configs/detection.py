@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
 
 
 PRECISIONS = ("auto", "fp32", "bf16")
+REGIONS = ("warp", "shared")
+LONG_SIDE = 1000  # pixels, of `SharedSettings`
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,14 @@ class DetectionConfig:
         model: name or file.
         device: auto, cpu, cuda.
         precision: auto, fp32, bf16.
-        regions: warp (R-CNN).
+        regions: warp (R-CNN: each region by itself through the network) or shared (from one map of the image); None:
+            the first that the model was trained for.
+        short_sides: pixels that an image's shorter side is resized to for shared regions; of several, each region reads
+            the map where it is nearest 224 pixels. Fast R-CNN: 600.
         min_score: in [0, 1].
         nms_iou: R-CNN on ILSVRC: 0.3.
         max_detections: per image.
-        batch_size: regions a pass; None: 16 on a CPU, 128 on a GPU.
+        batch_size: regions a pass; None: 16 on a CPU, 128 on a GPU, of shared regions 64 and 512.
         workers: threads that decode and propose; None: one on a CPU, all cores but one beside a GPU.
     Raises:
         ValueError: naming the flag that is out of range.
@@ -66,7 +71,8 @@ class DetectionConfig:
     model: str = "bvlc_googlenet"
     device: str = "auto"
     precision: str = "auto"
-    regions: str = "warp"
+    regions: str | None = None
+    short_sides: tuple[int, ...] = (600,)
     min_score: float = 0.5
     nms_iou: float = 0.3
     max_detections: int = 100
@@ -75,8 +81,10 @@ class DetectionConfig:
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
 
     def __post_init__(self) -> None:
-        if self.regions != "warp":
-            raise ValueError(f"--regions: expected warp (shared regions are not built yet), got {self.regions!r}")
+        if self.regions is not None:
+            check_choice("regions", self.regions, REGIONS)
+        if not self.short_sides or not all(16 <= side <= LONG_SIDE for side in self.short_sides):
+            raise ValueError(f"--short-sides: expected some, of 16 to {LONG_SIDE} pixels, got {list(self.short_sides)}")
         check_choice("precision", self.precision, PRECISIONS)
         for name, value in (("min-score", self.min_score), ("nms-iou", self.nms_iou)):
             if not 0 <= value <= 1:
@@ -112,4 +120,6 @@ def build_detector(config: DetectionConfig) -> Detector:
         settings=settings,
         proposals=chosen,
         seed=config.proposals.seed,
+        regions=config.regions,
+        short_sides=config.short_sides,
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from detect.proposers import build_proposer
 from detect.region_batches import Batch, plan_batches
 from detect.region_classifier import ClassifiedRegions, RegionClassifier
 from detect.region_warp import RegionWarper, WarpSettings
+from detect.shared_regions import SharedRegions, SharedSettings
 from detect.suppression import suppress
 from proposals.proposals import Proposer
 
@@ -35,7 +36,8 @@ class DetectorSettings:
         min_score: detections below it are dropped.
         nms_iou: overlap above which the worse of two detections of a class goes (R-CNN on ILSVRC: 0.3).
         max_detections: kept per image, best first, all classes together.
-        batch_size: regions in one pass of the network; None: 16 on a CPU (what fits its caches), 128 on a GPU.
+        batch_size: regions in one pass of the network; None: 16 on a CPU (what fits its caches), 128 on a GPU; of
+            shared regions, whose pass is shorter, 64 and 512.
     """
 
     min_score: float = 0.5
@@ -53,6 +55,17 @@ class DetectorSettings:
             raise ValueError(f"batch_size: expected at least 1, got {self.batch_size}")
 
 
+class RegionReader(Protocol):
+    """An image that is ready to be read region by region."""
+
+    def regions(self, boxes: NDArray[np.float32]) -> Tensor:
+        """Boxes (N, 4) in pixels of the image → what the classifier takes of them, in their order."""
+        ...
+
+
+_BATCH_SIZES = {(False, False): 16, (False, True): 64, (True, False): 128, (True, True): 512}  # by GPU, shared
+
+
 class Detector:
     """Finds objects in images.
 
@@ -60,17 +73,24 @@ class Detector:
         classifier: regions → probabilities.
         proposer: image → proposals.
         settings: thresholds and batch size.
+        shared: read regions from shared maps, in this way; None: warp each (R-CNN).
     """
 
     def __init__(
-        self, *, classifier: RegionClassifier, proposer: Proposer, settings: DetectorSettings | None = None
+        self,
+        *,
+        classifier: RegionClassifier,
+        proposer: Proposer,
+        settings: DetectorSettings | None = None,
+        shared: SharedSettings | None = None,
     ) -> None:
         self.classifier = classifier
         self.proposer = proposer
         self.settings = settings or DetectorSettings()
-        default = 128 if classifier.device.type == "cuda" else 16
-        self.batch_size = self.settings.batch_size or default
+        self.shared = shared
+        self.batch_size = self.settings.batch_size or _BATCH_SIZES[classifier.device.type == "cuda", shared is not None]
         self.warp = WarpSettings(context=classifier.info.context)
+        self._classify = classifier.classify if shared is None else classifier.classify_maps
 
     @classmethod
     def load(
@@ -83,12 +103,16 @@ class Detector:
         proposals: Mapping[str, Any] | None = None,
         seed: int = 0,
         box_regression: bool = True,
+        regions: str | None = None,
+        short_sides: tuple[int, ...] = (600,),
     ) -> Detector:
         """A detector from a model's name (fetched if it is not here) or file.
 
         Args:
             box_regression: correct the boxes if the model was trained to; False: leave the proposals as they are.
             proposals: fields of `ProposalSetting` to use instead of what the model file says.
+            regions: "warp" or "shared"; None: the first that the model was trained for.
+            short_sides: of the images that shared regions are read from, see `SharedSettings`.
         Raises:
             ModelFileError, DownloadError, ValueError: one sentence that says what to do.
         """
@@ -96,7 +120,10 @@ class Detector:
         classifier = RegionClassifier(loaded, device=device, precision=precision, box_regression=box_regression)
         setting = dataclasses.replace(loaded.info.proposals, **(proposals or {}))
         proposer = build_proposer(setting, seed=seed, device=device, precision=precision)
-        return cls(classifier=classifier, proposer=proposer, settings=settings)
+        shared = None
+        if (regions or loaded.info.regions[0]) == "shared":
+            shared = SharedSettings(short_sides=short_sides, context=loaded.info.context)
+        return cls(classifier=classifier, proposer=proposer, settings=settings, shared=shared)
 
     @property
     def info(self) -> ModelInfo:
@@ -128,9 +155,9 @@ class Detector:
         def opened() -> Iterator[tuple[int, int]]:
             for index, (image, boxes) in enumerate(images):
                 started = time.perf_counter()
-                warper = RegionWarper(image, self.info.input, settings=self.warp, device=self.classifier.device)
+                reader = self._reader(image)
                 seconds = time.perf_counter() - started
-                open_images[index] = _OpenImage(warper, boxes, (image.shape[0], image.shape[1]), [], seconds)
+                open_images[index] = _OpenImage(reader, boxes, (image.shape[0], image.shape[1]), [], seconds)
                 yield index, len(boxes)
 
         for batch in plan_batches(opened(), batch_size or self.batch_size):
@@ -138,13 +165,19 @@ class Detector:
             for index in batch.finished:
                 yield self._finish(open_images.pop(index))
 
+    def _reader(self, image: NDArray[np.uint8]) -> RegionReader:
+        device = self.classifier.device
+        if self.shared is None:
+            return RegionWarper(image, self.info.input, settings=self.warp, device=device)
+        return SharedRegions(image, self.classifier.stem, self.info.input, settings=self.shared, device=device)
+
     def _classify_batch(self, batch: Batch, images: dict[int, _OpenImage]) -> None:
         """Warp and classify the regions of one batch; each image gets the answers to its own."""
         if not batch.pieces:
             return
         started = time.perf_counter()
-        regions = [images[p.image].warper.regions(images[p.image].boxes[p.start : p.stop]) for p in batch.pieces]
-        answers = self.classifier.classify(regions[0] if len(regions) == 1 else torch.cat(regions))
+        regions = [images[p.image].reader.regions(images[p.image].boxes[p.start : p.stop]) for p in batch.pieces]
+        answers = self._classify(regions[0] if len(regions) == 1 else torch.cat(regions))
         for piece, part in zip(batch.pieces, _split(answers, [len(r) for r in regions]), strict=True):
             images[piece.image].answers.append(part)
         seconds_a_region = (time.perf_counter() - started) / len(answers.probs)
@@ -192,7 +225,7 @@ class Classified:
 class _OpenImage:
     """An image whose regions are not all classified yet."""
 
-    warper: RegionWarper
+    reader: RegionReader
     boxes: NDArray[np.float32]
     size: tuple[int, int]
     answers: list[ClassifiedRegions]

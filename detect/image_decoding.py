@@ -33,7 +33,7 @@ _KINDS: tuple[tuple[bytes, str, tuple[str, ...]], ...] = (
     (rb"....ftyphe(ic|ix|im|is|vc|vx|vm|vs)", "HEIC", ("HEIF",)),
     (rb"....ftypm(if|sf)1", "HEIF", ("HEIF", "AVIF")),
 )
-_ORIENTATION_TAG = 0x0112
+_WIDTH_TAG, _HEIGHT_TAG, _ORIENTATION_TAG = 0x0100, 0x0101, 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -139,7 +139,9 @@ def _header_size(file: BinaryIO) -> tuple[int, int]:
         kind, formats = _kind_of(file.read(16))
         with _quiet_pillow():
             image = _open(file, kind, formats)
-            width, height = image.size
+            # Of a TIFF file, Pillow's size has been turned already, or not, depending on its version.
+            tags = getattr(image, "tag_v2", {})
+            width, height = tags.get(_WIDTH_TAG, image.size[0]), tags.get(_HEIGHT_TAG, image.size[1])
             on_its_side = _orientation(image) in _ON_ITS_SIDE
     except ImageError:
         raise

@@ -67,10 +67,22 @@ class RegionClassifier:
         """(N, 3, S, S) normalised regions, any float type → float32 probabilities (N, K) on the device."""
         return self.classify(regions).probs
 
-    @torch.inference_mode()
     def classify(self, regions: Tensor) -> ClassifiedRegions:
         """(N, 3, S, S) normalised regions, any float type → probabilities and, with box regression, deltas."""
-        features = self._features(regions)
+        return self._classify(self._features(regions))
+
+    def classify_maps(self, maps: Tensor) -> ClassifiedRegions:
+        """`classify` for regions that are past the stem already: (N, C, 14, 14) of `stem`'s maps."""
+        return self._classify(self._tail(maps.to(self.device, self.dtype, memory_format=torch.channels_last)))
+
+    @torch.inference_mode()
+    def stem(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) normalised images of any size → 4e's map (N, C, h, w), h = ⌊(H + 1) / 16⌋, in `dtype`."""
+        with exact_cudnn(self.device):
+            return self.network.stem_to_4e(images.to(self.device, self.dtype, memory_format=torch.channels_last))
+
+    @torch.inference_mode()
+    def _classify(self, features: Tensor) -> ClassifiedRegions:
         deltas = None if self._box_regressor is None else self._box_regressor(features)
         return ClassifiedRegions(self.head(self.network.classifier(features)), deltas)
 
@@ -81,6 +93,9 @@ class RegionClassifier:
         return logits
 
     def _features(self, regions: Tensor) -> Tensor:
-        images = regions.to(self.device, self.dtype, memory_format=torch.channels_last)
+        return self._tail(self.stem(regions))
+
+    @torch.inference_mode()
+    def _tail(self, maps: Tensor) -> Tensor:
         with exact_cudnn(self.device):
-            return self.network.tail(self.network.stem_to_4e(images))
+            return self.network.tail(maps)

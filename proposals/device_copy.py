@@ -11,6 +11,6 @@ def on_device(values: Tensor, device: torch.device) -> Tensor:
 
     On a CPU the result may be `values` itself.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or values.device == device:
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)

@@ -183,9 +183,10 @@ def _job(options: Namespace) -> Job:
 
 
 def _config(options: Namespace) -> DetectionConfig:
-    names = [field.name for field in dataclasses.fields(DetectionConfig) if field.name != "proposals"]
-    proposals = ProposalConfig(**vars(options.proposals))
-    return DetectionConfig(proposals=proposals, **{name: getattr(options, name) for name in names})
+    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(DetectionConfig)}
+    values["proposals"] = ProposalConfig(**vars(options.proposals))
+    values["short_sides"] = tuple(options.short_sides)
+    return DetectionConfig(**values)
 
 
 def _default_workers(device: str) -> int:

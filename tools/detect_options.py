@@ -50,11 +50,21 @@ def _add_model_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--regions",
-        type=str,
+        type=str | None,
         default=default.regions,
-        help="warp: each region by itself through the network (R-CNN)",
+        help="warp: each region by itself through the network (R-CNN); shared: all read from one map of the image, "
+        "which takes a fraction of the time; null: the first that the model was trained for",
     )
-    parser.add_argument("--batch-size", type=int | None, default=None, help="regions a pass; 16 on a CPU, 128 on a GPU")
+    parser.add_argument(
+        "--short-sides",
+        type=list[int],
+        default=list(default.short_sides),
+        help="of shared regions: pixels that an image's shorter side is resized to; [600,1000]: two maps, each region "
+        "reads the one where it is nearest 224 pixels",
+    )
+    parser.add_argument(
+        "--batch-size", type=int | None, default=None, help="regions a pass; 16 on a CPU, 128 on a GPU; shared: 64, 512"
+    )
     parser.add_argument("--workers", type=int | None, default=None, help="threads that decode and propose ahead")
     proposals = ProposalConfig()
     parser.add_argument(

@@ -32,7 +32,8 @@ def test_the_choices_are_those_of_the_code_that_uses_them() -> None:
         ({"max_detections": 0}, "--max-detections: expected at least 1, got 0"),
         ({"batch_size": 0}, "--batch-size: expected at least 1, got 0"),
         ({"workers": -1}, "--workers: expected at least 1, got -1"),
-        ({"regions": "shared"}, "--regions: expected warp"),
+        ({"regions": "shred"}, "--regions: expected one of warp, shared"),
+        ({"short_sides": ()}, "--short-sides: expected some"),
         ({"precision": "half"}, "--precision: expected one of auto, fp32, bf16, got 'half'"),
     ],
 )
@@ -69,7 +70,7 @@ def test_build_passes_on_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Detector, "load", lambda model, **options: seen.update(options, model=model))
     proposals = ProposalConfig(mode="single", limit=7, seed=3)
     config = DetectionConfig("m", "cpu", "fp32", min_score=0.2, nms_iou=0.4, max_detections=5, batch_size=6)
-    build_detector(dataclasses.replace(config, proposals=proposals))
+    build_detector(dataclasses.replace(config, proposals=proposals, regions="shared", short_sides=(300,)))
     settings = dataclasses.asdict(seen.pop("settings"))
     assert settings == {"min_score": 0.2, "nms_iou": 0.4, "max_detections": 5, "batch_size": 6}
     assert seen == {
@@ -78,6 +79,8 @@ def test_build_passes_on_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
         "precision": "fp32",
         "proposals": {"mode": "single", "limit": 7},
         "seed": 3,
+        "regions": "shared",
+        "short_sides": (300,),
     }
 
 

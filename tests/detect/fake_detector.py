@@ -31,6 +31,7 @@ class FakeDetector:
     ) -> None:
         self.info = bvlc_info()
         self.batch_size = 16
+        self.shared = None
         self.classifier = SimpleNamespace(sha256=sha256, device=torch.device("cpu"), dtype=torch.float32)
         self.proposer = proposer
 

@@ -1,0 +1,62 @@
+"""RoIAlign as two matrix products: squares of cells read from one feature map, on any device, differentiable."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from proposals.device_copy import on_device
+
+
+def align_regions(features: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """Read a size × size square of each box from a map: what torchvision's `roi_align` gives (Mask R-CNN, section 3).
+
+    A box is divided into size × size bins; in each, features are interpolated bilinearly at an even grid of points, one
+    for every cell that the bin is wide and high, rounded up, and averaged. Both directions are weights of their own,
+    so all boxes are two matrix products. The numbers are those of `roi_align(sampling_ratio=-1, aligned=True)`.
+
+    Args:
+        features: (C, h, w) of one image, any float type; channels last in memory is read without a copy.
+        boxes: (N, 4) float32 xyxy in cells, continuous edges: the first cell is from 0 to 1; N may be 0. Points up to
+            half a cell outside the map take the outermost cells' value, those farther away 0. Boxes on the CPU make
+            no GPU wait.
+    Returns:
+        (N, C, size, size) of the map's type, channels last in memory.
+    Raises:
+        ValueError: if a shape is not as above, or size is below 1.
+    """
+    if features.ndim != 3 or boxes.ndim != 2 or boxes.shape[1] != 4 or size < 1:
+        raise ValueError(
+            f"expected features (C, h, w), boxes (N, 4) and a size of at least 1, "
+            f"got {tuple(features.shape)}, {tuple(boxes.shape)} and {size}"
+        )
+    channels, height, width = features.shape
+    across = on_device(bin_weights(boxes[:, 0], boxes[:, 2], width, size).to(features.dtype), features.device)
+    down = on_device(bin_weights(boxes[:, 1], boxes[:, 3], height, size).to(features.dtype), features.device)
+    rows = features.permute(1, 2, 0).reshape(height, width * channels)
+    lines = (down.reshape(-1, height) @ rows).view(len(boxes), size, width, channels)
+    return (across[:, None] @ lines).permute(0, 3, 1, 2)
+
+
+def bin_weights(low: Tensor, high: Tensor, cells: int, bins: int) -> Tensor:
+    """How much each cell of a line counts in each bin of an interval; see `align_regions`.
+
+    Args:
+        low, high: (N,) float32 ends of the intervals, in cells; N may be 0.
+    Returns:
+        (N, bins, cells) float32; a bin's weights are at least 0 and sum to 1 where it lies inside. An interval without
+        length has none.
+    """
+    width = (high - low) / bins
+    counts = width.ceil().clamp(min=0)
+    most = int(counts.max()) if len(counts) else 0
+    if not most:
+        return low.new_zeros(len(low), bins, cells)
+    sample = torch.arange(most, device=low.device)
+    start = low[:, None] - 0.5 + torch.arange(bins, device=low.device) * width[:, None]  # in indices of cells
+    step = width / counts.clamp(min=1)
+    points = start[:, :, None] + (sample + 0.5) * step[:, None, None]  # (N, bins, samples)
+    near = (points >= -1) & (points <= cells) & (sample < counts[:, None, None])
+    distances = (points.clamp(0, cells - 1)[..., None] - torch.arange(cells, device=low.device)).abs()
+    weights = (1 - distances).clamp(min=0) * near[..., None]
+    return weights.sum(dim=2) / counts.clamp(min=1)[:, None, None]

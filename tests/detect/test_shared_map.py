@@ -1,0 +1,92 @@
+"""RoIAlign as matrix products: torchvision's kernel is the oracle; by hand, at the edges, and its gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.ops import roi_align
+
+from detect.shared_map import align_regions, bin_weights
+
+
+def random_case(seed: int, boxes: int = 9, size: tuple[int, int] = (11, 17)) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(5, *size, generator=generator).contiguous()
+    corners = torch.rand(boxes, 2, generator=generator) * 12 - 3
+    sides = torch.rand(boxes, 2, generator=generator) * 30
+    return features, torch.cat([corners, corners + sides], dim=1)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("size", [1, 3, 14])
+def test_against_torchvision(seed: int, size: int) -> None:
+    features, boxes = random_case(seed)
+    before = features.clone(), boxes.clone()
+    wanted = roi_align(features[None], [boxes], size, sampling_ratio=-1, aligned=True)
+    found = align_regions(features, boxes, size)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(features, before[0])
+    assert torch.equal(boxes, before[1])
+
+
+def test_weights_by_hand() -> None:
+    """Cells 0 … 3; the interval 1 to 3 in two bins of one cell: the points are the middles of cells 1 and 2."""
+    low, high = torch.tensor([1.0]), torch.tensor([3.0])
+    assert bin_weights(low, high, 4, 2).tolist() == [[[0, 1, 0, 0], [0, 0, 1, 0]]]
+    # One bin of two cells has two points, 1.5 and 2.5 from the edge, which are the middles of cells 1 and 2.
+    assert bin_weights(low, high, 4, 1).tolist() == [[[0, 0.5, 0.5, 0]]]
+    # Half a cell further the points are 2.0 and 3.0, between two cells each.
+    moved = bin_weights(low + 0.5, high + 0.5, 4, 2)
+    assert moved.tolist() == [[[0, 0.5, 0.5, 0], [0, 0, 0.5, 0.5]]]
+
+
+def test_inside_weights_sum_to_one_and_far_outside_there_are_none() -> None:
+    low, high = torch.tensor([0.0, 3.2, -9.0, 2.0]), torch.tensor([8.0, 5.1, -4.0, 2.0])
+    sums = bin_weights(low, high, 8, 3).sum(dim=2)
+    torch.testing.assert_close(sums[:2], torch.ones(2, 3))
+    assert sums[2].tolist() == [0, 0, 0]
+    assert sums[3].tolist() == [0, 0, 0]  # an interval without length has no points
+    assert bin_weights(low[:0], high[:0], 8, 3).shape == (0, 3, 8)
+
+
+def test_the_whole_map_at_its_own_size_is_the_map() -> None:
+    features = torch.randn(3, 6, 6)
+    assert torch.equal(align_regions(features, torch.tensor([[0.0, 0.0, 6.0, 6.0]]), 6)[0], features)
+
+
+def test_a_shifted_map_and_box_give_the_same() -> None:
+    features, boxes = random_case(0)
+    wide = torch.nn.functional.pad(features, (4, 4, 4, 4))
+    inside = boxes.clamp(min=1.5)
+    inside[:, 2:] = torch.maximum(inside[:, :2] + 1, inside[:, 2:].clamp(max=9.0))
+    torch.testing.assert_close(align_regions(features, inside, 5), align_regions(wide, inside + 4, 5))
+
+
+def test_the_gradient_is_that_of_torchvision() -> None:
+    features, boxes = random_case(3)
+    gradients = []
+    for read in (lambda x: align_regions(x, boxes, 4), lambda x: roi_align(x[None], [boxes], 4, 1.0, -1, True)):
+        leaf = features.clone().requires_grad_()
+        (read(leaf) * torch.arange(16.0).view(4, 4)).sum().backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-4)
+
+
+def test_bfloat16_is_near() -> None:
+    features, boxes = random_case(1)
+    found = align_regions(features.bfloat16(), boxes, 7)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), align_regions(features, boxes, 7), rtol=0.05, atol=0.05)
+
+
+def test_no_boxes_and_wrong_shapes() -> None:
+    assert align_regions(torch.randn(3, 4, 5), torch.zeros(0, 4), 14).shape == (0, 3, 14, 14)
+    for features, boxes, size in (
+        (torch.zeros(1, 3, 4, 5), torch.zeros(1, 4), 2),
+        (torch.zeros(3, 4, 5), torch.zeros(1, 5), 2),
+        (torch.zeros(3, 4, 5), torch.zeros(1, 4), 0),
+    ):
+        with pytest.raises(ValueError, match=r"expected features \(C, h, w\), boxes \(N, 4\)"):
+            align_regions(features, boxes, size)
