@@ -8,7 +8,7 @@ from typing import Any
 
 from configs.training import HeadConfig
 
-REFERENCE = HeadConfig()
+REFERENCE = HeadConfig(unannotated=1.0)
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class HeadConfig:
     box_regression: str = "agnostic"
     box_weight: float = 1.0
     carry_over: int = 5
-    unannotated: float = 1.0
+    unannotated: float = 0.1
 
     def __post_init__(self) -> None:
         check_choice("head.kind", self.kind, ("marginal", "softmax"))
