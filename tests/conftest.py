@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each process has a core: torch's threads would fight for them
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which xdist turns off, and tests of Ctrl-C need
 
 import pytest
 from hypothesis import settings

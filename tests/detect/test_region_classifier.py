@@ -203,4 +203,4 @@ def test_the_network_passes_under_the_process_wide_switch(model: Model, monkeypa
 
     monkeypatch.setattr("detect.region_classifier.exact_cudnn", switch)
     RegionClassifier(model, device="cpu")(random(1))
-    assert asked == [torch.device("cpu")]
+    assert asked == [torch.device("cpu")] * 2  # the stem and the tail
