@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from configs.ranges import check_choice, check_least, check_range
+from configs.training_checks import check_training
 
 DATA_KINDS = ("ilsvrc_det", "ilsvrc_loc", "voc", "coco", "generated")
 SCHEDULES = ("constant", "step", "googlenet", "cosine")
@@ -287,21 +288,8 @@ class ClassifierTrainingConfig:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.data:
-            raise ValueError("data: expected at least one data set, got none")
-        check_choice("class_space", self.class_space, ("det", "own"))
-        if self.class_space == "own" and len({one.kind for one in self.data}) > 1:
-            raise ValueError("class_space: own needs data sets of one kind; use det to mix several")
+        check_training(self)
         check_least("context", self.context, 0)
-        check_least("devices", self.devices, 1)
-        check_least("workers", self.workers, 1)
-        check_least("checkpoint_every", self.checkpoint_every, 1)
-        check_least("seed", self.seed, 0)
-        if self.sampling.images_per_batch % self.devices:
-            raise ValueError(
-                f"devices: expected a divisor of sampling.images_per_batch "
-                f"({self.sampling.images_per_batch}), got {self.devices}"
-            )
 
     @property
     def images_per_batch(self) -> int:
