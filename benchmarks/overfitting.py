@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 from measuring import environment, write_json
 
+from configs.data_config import DataConfig
 from configs.training import (
     ClassifierTrainingConfig,
-    DataConfig,
     HeadConfig,
     OptimisationConfig,
     SamplingConfig,

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from configs.proposing import METHODS, MODES
 from configs.ranges import check_choice, check_least
+from configs.region_reading import REGIONS, check_short_sides
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.detector import Detector
 
 
 PRECISIONS = ("auto", "fp32", "bf16")
-REGIONS = ("warp", "shared")
-LONG_SIDE = 1000  # pixels, of `SharedSettings`
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class DetectionConfig:
         regions: warp (R-CNN: each region by itself through the network) or shared (from one map of the image); None:
             the first that the model was trained for.
         short_sides: pixels that an image's shorter side is resized to for shared regions; of several, each region reads
-            the map where it is nearest 224 pixels. Fast R-CNN: 600.
+            the map where it is nearest 224 pixels. None: those that the model was trained for, else 600 (Fast R-CNN).
         min_score: in [0, 1].
         nms_iou: R-CNN on ILSVRC: 0.3.
         max_detections: per image.
@@ -72,7 +71,7 @@ class DetectionConfig:
     device: str = "auto"
     precision: str = "auto"
     regions: str | None = None
-    short_sides: tuple[int, ...] = (600,)
+    short_sides: tuple[int, ...] | None = None
     min_score: float = 0.5
     nms_iou: float = 0.3
     max_detections: int = 100
@@ -83,8 +82,8 @@ class DetectionConfig:
     def __post_init__(self) -> None:
         if self.regions is not None:
             check_choice("regions", self.regions, REGIONS)
-        if not self.short_sides or not all(16 <= side <= LONG_SIDE for side in self.short_sides):
-            raise ValueError(f"--short-sides: expected some, of 16 to {LONG_SIDE} pixels, got {list(self.short_sides)}")
+        if self.short_sides is not None:
+            check_short_sides(self.short_sides)
         check_choice("precision", self.precision, PRECISIONS)
         for name, value in (("min-score", self.min_score), ("nms-iou", self.nms_iou)):
             if not 0 <= value <= 1:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from configs.data_config import DataConfig
 from configs.ranges import check_choice, check_least, check_range
-from configs.training import DataConfig, OptimisationConfig
+from configs.training import OptimisationConfig
 from configs.training_checks import check_training
 
 HEAD_KINDS = ("fully_connected", "convolutional")

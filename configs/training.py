@@ -4,42 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from configs.data_config import DataConfig
 from configs.ranges import check_choice, check_least, check_range
+from configs.region_reading import REGIONS, check_short_sides
 from configs.training_checks import check_training
 
-DATA_KINDS = ("ilsvrc_det", "ilsvrc_loc", "voc", "coco", "generated")
 SCHEDULES = ("constant", "step", "googlenet", "cosine")
 MODULES = ("none", "conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e")  # of GoogLeNet, in order
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """One data set.
-
-    Attributes:
-        kind: ilsvrc_det (a tree with Annotations/DET), ilsvrc_loc (Annotations/CLS-LOC), voc, coco, generated.
-        path: the tree; of coco, the json file; of generated, the number of images to draw. Relative paths, also those
-            of `images` and `image_list`, are below the configuration's `data_root`.
-        images: folder of the image files, where it is not in its usual place (coco needs it).
-        image_list: file of names to keep; None: all.
-        split: of an ILSVRC tree: val, train, …; None: val, or else the only one.
-        weight: how often each image is seen in an epoch.
-        most_per_class: images kept of each class, chosen by seed; None: all. R-CNN on ILSVRC takes the first N
-            boxes per class of train.
-    """
-
-    kind: str
-    path: str
-    images: str | None = None
-    image_list: str | None = None
-    split: str | None = None
-    weight: float = 1.0
-    most_per_class: int | None = None
-
-    def __post_init__(self) -> None:
-        check_choice("data.kind", self.kind, DATA_KINDS)
-        check_least("data.most_per_class", self.most_per_class, 1)
-        check_range("data.weight", self.weight, above=0.0)
 
 
 @dataclass(frozen=True)
@@ -57,7 +28,7 @@ class SamplingConfig:
         regression_iou: above it, a region takes part in box regression (R-CNN: 0.6).
         jittered: additional candidates for each object, made from its box by moving and scaling it at random.
         jitter: largest shift, in box sides, and largest change of a side's logarithm.
-        flip: mirror regions at random.
+        flip: mirror regions at random; of shared regions, whole images.
         photometric: largest change of brightness, contrast and saturation; hue changes by a tenth of it. 0: none.
     """
 
@@ -256,7 +227,12 @@ class ClassifierTrainingConfig:
         class_space: det (the 200 ILSVRC detection classes) or own (those of the only data set).
         data: at least one data set.
         data_root: where relative paths of data sets begin.
-        context: pixels of surroundings on each side of a warped region. R-CNN: 16.
+        regions: warp (R-CNN: each region by itself through the network) or shared (from one map of the image, as
+            `detect --regions shared` reads them; pool4 and what follows are still computed for each). The model that
+            is written says which. Shared regions need `head.auxiliary` 0, and are mirrored with their whole image.
+        short_sides: of shared regions: pixels that an image's shorter side is resized to; of several, each region reads
+            the map where it is nearest 224 pixels. Fast R-CNN: 600.
+        context: pixels of surroundings on each side of a region, of 224. R-CNN: 16.
         proposals: where the training regions come from.
         sampling: which regions are learnt from.
         head: what comes after the features.
@@ -274,6 +250,8 @@ class ClassifierTrainingConfig:
     data_root: str = "."
     model: str | None = "bvlc_googlenet"
     class_space: str = "det"
+    regions: str = "warp"
+    short_sides: tuple[int, ...] = (600,)
     context: int = 16
     proposals: TrainProposalConfig = field(default_factory=TrainProposalConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
@@ -290,6 +268,13 @@ class ClassifierTrainingConfig:
     def __post_init__(self) -> None:
         check_training(self)
         check_least("context", self.context, 0)
+        check_choice("regions", self.regions, REGIONS)
+        check_short_sides(self.short_sides)
+        if self.regions == "shared" and self.head.auxiliary > 0:
+            raise ValueError(
+                "head.auxiliary: expected 0 with regions shared, as auxiliary classifiers read whole warped regions, "
+                f"got {self.head.auxiliary}"
+            )
 
     @property
     def images_per_batch(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from configs.training import DataConfig
+from configs.data_config import DataConfig
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.training.data_sets import Problem

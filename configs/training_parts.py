@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.model_info import ModelInfo
     from detect.training.proposal_store import ProposalStore
     from detect.training.region_samples import ImageSample, TrainingBatch
-    from detect.training.region_training import RegionTraining
+    from detect.training.region_training import NetworkPass, RegionTraining, Upload
 
     Stream = Callable[[int, int, int], AbstractContextManager[Iterator[TrainingBatch[ImageSample]]]]
 
@@ -44,7 +44,7 @@ def build_start(config: ClassifierTrainingConfig, model: Model | None, data: Tra
     Raises:
         ValueError: if the head does not fit the classes.
     """
-    from detect.model_info import ProposalSetting
+    from detect.model_info import SHORT_SIDES, ProposalSetting
     from detect.training.network_start import start_network
 
     head, proposals = config.head, config.proposals
@@ -62,6 +62,8 @@ def build_start(config: ClassifierTrainingConfig, model: Model | None, data: Tra
         proposals=ProposalSetting(
             mode=proposals.mode, superpixel_scale=proposals.superpixel_scale, limit=proposals.limit
         ),
+        regions=config.regions,
+        short_sides=config.short_sides if config.regions == "shared" else SHORT_SIDES,
     )
 
 
@@ -69,28 +71,16 @@ def build_module(
     config: ClassifierTrainingConfig, info: ModelInfo, network: Network, data: TrainingData
 ) -> RegionTraining:
     """What Lightning trains."""
-    from detect.region_warp import WarpSettings
-    from detect.training.network_pass import freeze, training_outputs
+    from detect.training.network_pass import freeze
     from detect.training.objective import Objective
     from detect.training.region_training import RegionTraining
-    from detect.training.region_upload import upload
 
     head, sampling = config.head, config.sampling
     freeze(network, config.optimisation.frozen)
     return RegionTraining(
         network=network,
-        network_pass=partial(
-            training_outputs,
-            frozen=config.optimisation.frozen,
-            dropout=head.dropout,
-            auxiliary_dropout=head.auxiliary_dropout,
-        ),
-        upload=partial(
-            upload,
-            input_format=info.input,
-            warp=WarpSettings(context=config.context),
-            regions_per_image=sampling.regions_per_image,
-        ),
+        network_pass=_network_pass(config),
+        upload=_upload(config, info),
         objective=Objective(
             allowed=data.train.allowed,
             classes=info.classes,
@@ -110,7 +100,7 @@ def build_module(
 
 def build_stream(config: ClassifierTrainingConfig, data: TrainingData, store: ProposalStore) -> Stream:
     """(first step, process, processes) → the batches of that process, to the end of the run."""
-    from detect.training.batch_stream import batches
+    from detect.training.batch_stream import batches, flip_images, flip_regions
 
     plan = _plan(config, data)
     hashes = data.hashes_of(data.train)
@@ -127,6 +117,7 @@ def build_stream(config: ClassifierTrainingConfig, data: TrainingData, store: Pr
             rank=rank,
             world=world,
             workers=config.workers,
+            flips=flip_images if config.regions == "shared" else flip_regions,
         )
 
     return stream
@@ -175,15 +166,45 @@ def carried_over(
 
 
 def run_settings(config: ClassifierTrainingConfig, data: TrainingData, model: Model | None) -> dict[str, Any]:
-    """The configuration, the model by its content and the data by theirs: what decides the course of training."""
+    """The configuration, the model by its content and the data by theirs: what decides the course of training.
+
+    Warped regions, which read no map, say nothing of how one is read, so that runs from before there was one can be
+    resumed.
+    """
     settings = dataclasses.asdict(config)
-    for name in ("data", "data_root", "model"):
+    unused = ("regions", "short_sides") if config.regions == "warp" else ()
+    for name in ("data", "data_root", "model", *unused):
         del settings[name]
     return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
 
 
 def _rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: one.half().float() if one.is_floating_point() else one for name, one in state.items()}
+
+
+def _upload(config: ClassifierTrainingConfig, info: ModelInfo) -> Upload:
+    """How regions get to the device: as the detector will read those of the model."""
+    from detect.detector import shared_settings
+    from detect.region_warp import WarpSettings
+    from detect.training.region_upload import upload
+    from detect.training.shared_upload import upload_shared
+
+    shared, regions_per_image = shared_settings(info), config.sampling.regions_per_image
+    if shared is not None:
+        return partial(upload_shared, input_format=info.input, settings=shared, regions_per_image=regions_per_image)
+    warp = WarpSettings(context=info.context)
+    return partial(upload, input_format=info.input, warp=warp, regions_per_image=regions_per_image)
+
+
+def _network_pass(config: ClassifierTrainingConfig) -> NetworkPass:
+    """How they go through the network; it takes what `_upload` makes of them."""
+    from detect.training.network_pass import training_outputs
+    from detect.training.shared_pass import shared_outputs
+
+    frozen, head = config.optimisation.frozen, config.head
+    if config.regions == "shared":
+        return partial(shared_outputs, frozen=frozen, dropout=head.dropout)
+    return partial(training_outputs, frozen=frozen, dropout=head.dropout, auxiliary_dropout=head.auxiliary_dropout)
 
 
 def _plan(config: ClassifierTrainingConfig, data: TrainingData) -> Any:

@@ -104,7 +104,7 @@ class Detector:
         seed: int = 0,
         box_regression: bool = True,
         regions: str | None = None,
-        short_sides: tuple[int, ...] = (600,),
+        short_sides: tuple[int, ...] | None = None,
     ) -> Detector:
         """A detector from a model's name (fetched if it is not here) or file.
 
@@ -112,7 +112,7 @@ class Detector:
             box_regression: correct the boxes if the model was trained to; False: leave the proposals as they are.
             proposals: fields of `ProposalSetting` to use instead of what the model file says.
             regions: "warp" or "shared"; None: the first that the model was trained for.
-            short_sides: of the images that shared regions are read from, see `SharedSettings`.
+            short_sides: of the images that shared regions are read from, see `SharedSettings`; None: the model's.
         Raises:
             ModelFileError, DownloadError, ValueError: one sentence that says what to do.
         """
@@ -120,9 +120,7 @@ class Detector:
         classifier = RegionClassifier(loaded, device=device, precision=precision, box_regression=box_regression)
         setting = dataclasses.replace(loaded.info.proposals, **(proposals or {}))
         proposer = build_proposer(setting, seed=seed, device=device, precision=precision)
-        shared = None
-        if (regions or loaded.info.regions[0]) == "shared":
-            shared = SharedSettings(short_sides=short_sides, context=loaded.info.context)
+        shared = shared_settings(loaded.info, regions=regions, short_sides=short_sides)
         return cls(classifier=classifier, proposer=proposer, settings=settings, shared=shared)
 
     @property
@@ -208,6 +206,22 @@ class Detector:
         if not deltas:
             return boxes, probs
         return corrected(boxes, probs, torch.cat(deltas), image.size)
+
+
+def shared_settings(
+    info: ModelInfo, *, regions: str | None = None, short_sides: tuple[int, ...] | None = None
+) -> SharedSettings | None:
+    """How a model's regions are read from shared maps; None: each is warped.
+
+    Args:
+        regions: "warp" or "shared"; None: the first that the model was trained for.
+        short_sides: None: the model's.
+    Raises:
+        ValueError: if a short side is out of range.
+    """
+    if (regions or info.regions[0]) != "shared":
+        return None
+    return SharedSettings(short_sides=info.short_sides if short_sides is None else short_sides, context=info.context)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from detect.class_tables import DetectionClass
 from detect.input_format import InputFormat
+from detect.shared_regions import SharedSettings
 from proposals.diversity import MODES
 
 FORMAT_VERSION = 1
@@ -18,6 +19,7 @@ HEADS = ("zero_shot", "marginal", "softmax")
 BOX_REGRESSION = ("none", "agnostic", "per_class")
 REGIONS = ("warp", "shared")
 METHODS = ("selective_search", "multibox", "both")
+SHORT_SIDES: tuple[int, ...] = (600,)  # what a file that says nothing of them means
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class ModelInfo:
             one) or "softmax" (an output a class, and background as the last one).
         background_logit: one more output of the zero-shot head, the same for every region; None: none.
         regions: the ways of reading regions that it was trained for, best first.
+        short_sides: of shared regions: pixels of the shorter side of the images that it was trained on, see
+            `detect.shared_regions.SharedSettings`; what else it may be used with is untried.
         context: pixels of context around a region, of 224.
         box_regression: "none", "agnostic" (a box a region) or "per_class" (a box a region and class).
     """
@@ -90,6 +94,7 @@ class ModelInfo:
     head: str = "zero_shot"
     background_logit: float | None = None
     regions: tuple[str, ...] = ("warp",)
+    short_sides: tuple[int, ...] = SHORT_SIDES
     context: int = 16
     box_regression: str = "none"
     proposals: ProposalSetting = field(default_factory=ProposalSetting)
@@ -104,6 +109,7 @@ class ModelInfo:
             raise ValueError("regions: expected at least one, got none")
         for way in self.regions:
             _check_choice("regions", way, REGIONS)
+        SharedSettings(short_sides=self.short_sides)
         if not isinstance(self.num_outputs, int) or self.num_outputs < 1:
             raise ValueError(f"num_outputs: expected a whole number from 1 on, got {self.num_outputs!r}")
         if not isinstance(self.context, int) or self.context < 0:
@@ -137,8 +143,15 @@ class ModelInfo:
             )
 
     def to_json(self) -> str:
-        """One line of JSON, for the file's header."""
-        return json.dumps({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)})
+        """One line of JSON, for the file's header.
+
+        A model of warped regions alone says nothing of short sides: its header is what it was before there were any, so
+        that runs of `detect` with it from before can be resumed.
+        """
+        fields = dataclasses.asdict(self)
+        if "shared" not in self.regions and self.short_sides == SHORT_SIDES:
+            del fields["short_sides"]
+        return json.dumps({"format_version": FORMAT_VERSION, **fields})
 
     @staticmethod
     def from_json(text: str) -> ModelInfo:
@@ -173,6 +186,7 @@ def _info_from_fields(fields: dict[str, Any]) -> ModelInfo:
         provenance=Provenance(**fields.pop("provenance")),
         proposals=ProposalSetting(**fields.pop("proposals")),
         regions=tuple(fields.pop("regions")),
+        short_sides=tuple(fields.pop("short_sides", SHORT_SIDES)),
         **fields,
     )
 

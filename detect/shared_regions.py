@@ -45,7 +45,8 @@ class SharedSettings:
     margin: int = 32
 
     def __post_init__(self) -> None:
-        if not self.short_sides or min(self.short_sides) < STRIDE or self.long_side < max(self.short_sides):
+        whole = all(isinstance(side, int) for side in self.short_sides)
+        if not (self.short_sides and whole and all(STRIDE <= side <= self.long_side for side in self.short_sides)):
             raise ValueError(
                 f"short_sides: expected some, of {STRIDE} to {self.long_side} pixels, got {self.short_sides}"
             )
@@ -54,12 +55,31 @@ class SharedSettings:
         WarpSettings(context=self.context)
 
 
+@dataclass(frozen=True)
+class RegionPlaces:
+    """Where N regions of an image are read from its maps.
+
+    Attributes:
+        levels: positions in `short_sides` of the maps that are read, ascending; of no regions, the first.
+        cells: for each of these, (n, 4) float32 xyxy in cells of its map, for `align_regions`; on the CPU.
+        order: (N,) int64, each region's place among those of all levels one after the other; on the CPU.
+    """
+
+    levels: tuple[int, ...]
+    cells: tuple[Tensor, ...]
+    order: Tensor
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
 class SharedRegions:
     """One image's maps on the device, from which regions are read.
 
     A region's cells are where those of the same region, warped, would be: the first 14.5 / 224 of its width from its
     left edge. Of an image of 224 × 224 pixels at its own size, without context and margin, the whole image is exactly
-    what the stem makes of it.
+    what the stem makes of it. Training reads by the same functions, but lets gradients through
+    (`detect.training.shared_pass`).
 
     Args:
         image: uint8 RGB (H, W, 3).
@@ -77,10 +97,9 @@ class SharedRegions:
         device: torch.device | str = "cpu",
     ) -> None:
         self.settings = settings or SharedSettings()
-        pixels = torch.tensor(image).permute(2, 0, 1).to(device)
-        self._device, self._stem = pixels.device, stem
-        self._pixels = input_format.normalise(pixels[None])
-        self._sizes = resized_sizes((image.shape[0], image.shape[1]), self.settings)
+        self._pixels = input_format.normalise(torch.tensor(image).permute(2, 0, 1).to(device)[None])
+        self._size = image.shape[0], image.shape[1]
+        self._stem = stem
         self._maps: dict[int, Tensor] = {}
 
     def regions(self, boxes: NDArray[np.float32]) -> Tensor:
@@ -93,38 +112,74 @@ class SharedRegions:
         Raises:
             ValueError: if boxes is not (N, 4) or not finite.
         """
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError(f"boxes: expected (N, 4), got {boxes.shape}")
-        if not np.isfinite(boxes).all():
-            raise ValueError("boxes: expected finite coordinates, got NaN or infinity")
-        warp = WarpSettings(context=self.settings.context)
-        grown = add_context(boxes, warp).astype(np.float64)
-        if not len(boxes):
-            return align_regions(self._map(0)[0], torch.zeros(0, 4), CELLS)
-        chosen = nearest_scale(grown, self._scales(), warp.size)
-        parts, order = [], []
-        for level in np.unique(chosen).tolist():
-            rows = np.flatnonzero(chosen == level)
-            cells = in_cells(grown[rows], self._scales()[level], self.settings.margin, warp.size)
-            parts.append(align_regions(self._map(level)[0], torch.from_numpy(cells.astype(np.float32)), CELLS))
-            order.append(rows)
-        if len(parts) == 1:
-            return parts[0]
-        back = on_device(torch.from_numpy(np.argsort(np.concatenate(order), kind="stable")), self._device)
-        return torch.cat(parts)[back].contiguous(memory_format=torch.channels_last)
-
-    def _scales(self) -> NDArray[np.float64]:
-        """(S, 2) what x and y are multiplied by; both nearly the same."""
-        height, width = self._pixels.shape[2:]
-        return np.array([(w / width, h / height) for h, w in self._sizes])
+        return read_regions(region_places(boxes, self._size, self.settings), self._map)
 
     def _map(self, level: int) -> Tensor:
         if level not in self._maps:
-            height, width = self._sizes[level]
-            resized = F.interpolate(self._pixels, (height, width), mode="bilinear", antialias=True)
-            around = self.settings.margin
-            self._maps[level] = self._stem(F.pad(resized, (around, around, around, around)))
+            self._maps[level] = self._stem(at_level(self._pixels, level, self.settings))
         return self._maps[level]
+
+
+def region_places(boxes: NDArray[np.float32], image_size: tuple[int, int], settings: SharedSettings) -> RegionPlaces:
+    """Choose the map that each region is read from, and the part of it.
+
+    Args:
+        boxes: (N, 4) xyxy pixels of the image; N may be 0.
+        image_size: (height, width) in pixels.
+    Raises:
+        ValueError: if boxes is not (N, 4) or not finite.
+    """
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes: expected (N, 4), got {boxes.shape}")
+    if not np.isfinite(boxes).all():
+        raise ValueError("boxes: expected finite coordinates, got NaN or infinity")
+    warp = WarpSettings(context=settings.context)
+    grown = add_context(boxes, warp).astype(np.float64)
+    height, width = image_size
+    # what x and y are multiplied by at each level; both nearly the same
+    scales = np.array([(w / width, h / height) for h, w in resized_sizes(image_size, settings)])
+    chosen = nearest_scale(grown, scales, warp.size)
+    levels: list[int] = np.unique(chosen).tolist() or [0]
+    rows = [np.flatnonzero(chosen == level) for level in levels]
+    cells = [
+        in_cells(grown[own], scales[level], settings.margin, warp.size) for level, own in zip(levels, rows, strict=True)
+    ]
+    return RegionPlaces(
+        levels=tuple(levels),
+        cells=tuple(torch.from_numpy(one.astype(np.float32)) for one in cells),
+        order=torch.from_numpy(np.argsort(np.concatenate(rows), kind="stable")),
+    )
+
+
+def read_regions(places: RegionPlaces, map_of: Callable[[int], Tensor]) -> Tensor:
+    """Read regions from the maps of their image; differentiable, and without a wait on a GPU.
+
+    Args:
+        map_of: a level → (1, C, h, w), the stem's answer to the image `at_level`; asked once for each of the levels.
+    Returns:
+        (N, C, 14, 14) of the maps' type, channels last, in the order of the boxes.
+    """
+    parts = [
+        align_regions(map_of(level)[0], cells, CELLS) for level, cells in zip(places.levels, places.cells, strict=True)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    back = on_device(places.order, parts[0].device)
+    return torch.cat(parts)[back].contiguous(memory_format=torch.channels_last)
+
+
+def at_level(pixels: Tensor, level: int, settings: SharedSettings) -> Tensor:
+    """An image as the stem sees it: resized to one of `short_sides`, with a margin of mean.
+
+    Args:
+        pixels: (1, 3, H, W) normalised.
+        level: position in `short_sides`.
+    Returns:
+        New (1, 3, h, w) float32, channels last.
+    """
+    size = resized_sizes((pixels.shape[2], pixels.shape[3]), settings)[level]
+    resized = F.interpolate(pixels, size, mode="bilinear", antialias=True)
+    return F.pad(resized, (settings.margin,) * 4).contiguous(memory_format=torch.channels_last)
 
 
 def resized_sizes(size: tuple[int, int], settings: SharedSettings) -> list[tuple[int, int]]:

@@ -185,7 +185,7 @@ def _job(options: Namespace) -> Job:
 def _config(options: Namespace) -> DetectionConfig:
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(DetectionConfig)}
     values["proposals"] = ProposalConfig(**vars(options.proposals))
-    values["short_sides"] = tuple(options.short_sides)
+    values["short_sides"] = None if options.short_sides is None else tuple(options.short_sides)
     return DetectionConfig(**values)
 
 

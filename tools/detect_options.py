@@ -57,10 +57,10 @@ def _add_model_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--short-sides",
-        type=list[int],
-        default=list(default.short_sides),
+        type=list[int] | None,
+        default=default.short_sides,
         help="of shared regions: pixels that an image's shorter side is resized to; [600,1000]: two maps, each region "
-        "reads the one where it is nearest 224 pixels",
+        "reads the one where it is nearest 224 pixels; null: what the model was trained for, else [600]",
     )
     parser.add_argument(
         "--batch-size", type=int | None, default=None, help="regions a pass; 16 on a CPU, 128 on a GPU; shared: 64, 512"

@@ -86,7 +86,7 @@ def _detector_rows(path: Path) -> dict[str, str]:
         "input": _input(info.input),
         "classes": f"{len(info.classes)}: {', '.join(c.name for c in info.classes[:4])}, ...",
         "head": f"{info.head}, {_background(info)}",
-        "regions": ", ".join(info.regions) + f", {info.context} px of context",
+        "regions": _regions(info),
         "box regression": info.box_regression,
         "proposals": f"{proposals.method}, {proposals.mode}, superpixels x {proposals.superpixel_scale:g}",
         **_origin(info.provenance),
@@ -123,6 +123,13 @@ def _input(image: InputFormat) -> str:
 
 def _origin(provenance: Provenance) -> dict[str, str]:
     return {"source": provenance.source, "data": provenance.data, "licence": provenance.licence}
+
+
+def _regions(info: ModelInfo) -> str:
+    ways = f"{', '.join(info.regions)}, {info.context} px of context"
+    if "shared" not in info.regions:
+        return ways
+    return f"{ways}, short sides of images {' and '.join(map(str, info.short_sides))} px"
 
 
 def _background(info: ModelInfo) -> str:

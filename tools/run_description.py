@@ -32,8 +32,9 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
 
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _NOT_IN_THE_OUTPUT}
     settings["regions"] = "warp" if detector.shared is None else "shared"
-    if detector.shared is None:
-        del settings["short_sides"]
+    del settings["short_sides"]
+    if detector.shared is not None:
+        settings["short_sides"] = detector.shared.short_sides
     classifier = detector.classifier
     return {
         "model_sha256": classifier.sha256,

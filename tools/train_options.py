@@ -7,9 +7,9 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from configs.data_config import DataConfig
 from configs.training import (
     ClassifierTrainingConfig,
-    DataConfig,
     HeadConfig,
     OptimisationConfig,
     SamplingConfig,

@@ -17,6 +17,18 @@ from detect.training.training_set import TrainingSet
 
 REGIONS = 1  # the generator of an image's regions, beside that of the images' order
 
+Flips = Callable[[int, np.random.Generator], NDArray[np.bool_]]  # number of regions → which of them are mirrored
+
+
+def flip_regions(count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Half of the regions, each by itself, as each is cut out by itself."""
+    return rng.random(count) < 0.5
+
+
+def flip_images(count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """All regions of half of the images: those that are read from one map are mirrored together."""
+    return np.full(count, rng.random() < 0.5)
+
 
 def batches(
     training_set: TrainingSet,
@@ -30,6 +42,7 @@ def batches(
     rank: int = 0,
     world: int = 1,
     workers: int = 1,
+    flips: Flips = flip_regions,
 ) -> AbstractContextManager[Iterator[TrainingBatch[ImageSample]]]:
     """This process's share of steps first_step … last_step − 1.
 
@@ -42,6 +55,7 @@ def batches(
         seed: of regions, flips and distortion.
         rank, world: this process is number `rank` of `world`; slots rank · I / world … of the I images are its own.
         workers: threads; they are ahead of the reader by one batch.
+        flips: which regions of an image are mirrored, where `settings.flip` has any mirrored.
     Returns:
         A context, whose iterator is to be used inside the `with` statement.
     Raises:
@@ -50,7 +64,7 @@ def batches(
     check_batch_size(plan, settings.images_per_batch)
 
     def sample(planned: PlannedImage, slot: int) -> ImageSample | str:
-        return sample_image(training_set, planned, slot, boxes_of, settings, seed=seed)
+        return sample_image(training_set, planned, slot, boxes_of, settings, seed=seed, flips=flips)
 
     return planned_batches(
         sample,
@@ -72,6 +86,7 @@ def sample_image(
     settings: SamplingSettings,
     *,
     seed: int,
+    flips: Flips = flip_regions,
 ) -> ImageSample | str:
     """Decode an image and draw its regions, flips and distortion; or, in one sentence, why that is impossible."""
     index = planned.index
@@ -94,7 +109,7 @@ def sample_image(
         settings,
         rng,
     )
-    flipped = rng.random(len(regions)) < (0.5 if settings.flip else 0.0)
+    flipped = flips(len(regions), rng) & settings.flip
     distortion = random_distortion(settings.photometric, rng)
     return ImageSample(index, slot, training_set.images[index], image, regions, flipped, distortion)
 

@@ -57,26 +57,57 @@ def training_outputs(
     Raises:
         ValueError: if there is no such stage, or a slot is not below total_slots.
     """
-    stages = frozen_stages(frozen)
-    if len(slots) != len(images) or (len(slots) and int(slots.max()) >= total_slots):
-        raise ValueError(f"slots: expected {len(images)} places below {total_slots}, got {slots.tolist()}")
+    check_slots(slots, len(images), total_slots)
     auxiliary: list[Tensor] = []
-    x = images
-    with torch.no_grad():
-        for name in stages:
-            x = network.stage(name, x)
-    for name in STAGES[len(stages) :]:
+    x = frozen_part(network, images, frozen)
+    for name in learning_stages(frozen):
         x = network.stage(name, x)
         head = auxiliary_on(network, name)
         if head is not None:
             hidden = head.hidden(x)
             mask = dropout_mask(slots, total_slots, hidden.shape[1], auxiliary_dropout, generator_seed, name)
             auxiliary.append(_in_float32(head.classifier, _dropped(hidden, mask)))
-    features = network.tail(x)
+    return tail_outputs(
+        network,
+        x,
+        auxiliary=tuple(auxiliary),
+        slots=slots,
+        generator_seed=generator_seed,
+        total_slots=total_slots,
+        dropout=dropout,
+    )
+
+
+def tail_outputs(
+    network: Network,
+    maps: Tensor,
+    *,
+    auxiliary: tuple[Tensor, ...] = (),
+    slots: Tensor,
+    generator_seed: int,
+    total_slots: int,
+    dropout: float,
+) -> TrainingOutputs:
+    """The second half of a pass, from 4e's maps on, with the classifier's dropout; see `training_outputs`.
+
+    Args:
+        maps: (N, 832, 14, 14), one of each region; N may be 0.
+        auxiliary: what the auxiliary classifiers said in the first half.
+    """
+    features = network.tail(maps)
     mask = dropout_mask(slots, total_slots, features.shape[1], dropout, generator_seed, "tail")
     logits = _in_float32(network.classifier, _dropped(features, mask))
     deltas = None if network.box_regressor is None else _in_float32(network.box_regressor, features)
-    return TrainingOutputs(logits, tuple(auxiliary), deltas)
+    return TrainingOutputs(logits, auxiliary, deltas)
+
+
+@torch.no_grad()
+def frozen_part(network: Network, images: Tensor, frozen: str) -> Tensor:
+    """What the stages up to and including `frozen` make of normalised images (N, 3, H, W), without gradients."""
+    features = images
+    for name in frozen_stages(frozen):
+        features = network.stage(name, features)
+    return features
 
 
 def freeze(network: Network, frozen: str) -> None:
@@ -109,6 +140,21 @@ def frozen_stages(frozen: str) -> tuple[str, ...]:
     if frozen not in STAGES:
         raise ValueError(f"frozen: expected none or {' or '.join(STAGES)}, got {frozen!r}")
     return STAGES[: STAGES.index(frozen) + 1]
+
+
+def learning_stages(frozen: str) -> tuple[str, ...]:
+    """The stages after `frozen`, in order.
+
+    Raises:
+        ValueError: if there is no such stage.
+    """
+    return STAGES[len(frozen_stages(frozen)) :]
+
+
+def check_slots(slots: Tensor, regions: int, total_slots: int) -> None:
+    """Raises ValueError if there is not one slot for each region, all of them below `total_slots`."""
+    if len(slots) != regions or (len(slots) and int(slots.max()) >= total_slots):
+        raise ValueError(f"slots: expected {regions} places below {total_slots}, got {slots.tolist()}")
 
 
 def auxiliary_on(network: Network, stage: str) -> AuxiliaryClassifier | None:

@@ -13,7 +13,7 @@ from detect.class_tables import DetectionClass, ilsvrc_detection_classes
 from detect.googlenet_bn import GoogLeNetBN
 from detect.input_format import BVLC_INPUT, TORCHVISION_INPUT, InputFormat
 from detect.model_file import Model, Network, build_network
-from detect.model_info import ModelInfo, ProposalSetting, Provenance
+from detect.model_info import SHORT_SIDES, ModelInfo, ProposalSetting, Provenance
 
 DEVIATION = 0.01  # of the weights of outputs that start at random, as in Fast R-CNN
 
@@ -32,6 +32,8 @@ def start_network(
     context: int,
     proposals: ProposalSetting,
     architecture: str = "googlenet",
+    regions: str = "warp",
+    short_sides: tuple[int, ...] = SHORT_SIDES,
 ) -> tuple[ModelInfo, Network]:
     """A network to train, and the description of the model file it will become.
 
@@ -56,7 +58,7 @@ def start_network(
         classes: K, with the classification outputs at or below them as members. A class of a data set that has no
             members takes those of the ILSVRC detection class of its name, if there is one.
         seed: of what starts at random.
-        name, context, proposals: of the description.
+        name, context, proposals, regions, short_sides: of the description; `regions` is the way that it is trained for.
     Returns:
         The description, whose members are outputs of the new network, and the network: float32, on the CPU,
         channels_last, in training mode.
@@ -68,6 +70,7 @@ def start_network(
         raise ValueError(f"start: expected classes or random, got {start!r}")
     chosen = with_members(classes)
     info = _description(model, chosen, head, box_regression, name, context, proposals, architecture)
+    info = dataclasses.replace(info, regions=(regions,), short_sides=short_sides)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(info, auxiliary=auxiliary)

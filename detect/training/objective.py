@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -74,7 +74,7 @@ class Objective(nn.Module):
         self.register_buffer("allowed", torch.from_numpy(allowed), persistent=False)
         self.register_buffer("labels", torch.from_numpy(single_classes(allowed)), persistent=False)
 
-    def forward(self, outputs: Outputs, regions: RegionBatch) -> tuple[Tensor, Tensor]:
+    def forward(self, outputs: Outputs, regions: RegionBatch[Any]) -> tuple[Tensor, Tensor]:
         """The loss, summed over the regions, and `SUMS`: its terms unweighted, and counts.
 
         right: of the foreground regions, those whose most probable outcome their target allows.

@@ -53,7 +53,7 @@ class ImageSample:
         index: in the training set.
         slot: its place in the global batch, 0 … images_per_batch − 1, the same whatever the number of processes.
         image: uint8 RGB (H, W, 3).
-        flipped: (R,) bool, regions to be mirrored after the warp.
+        flipped: (R,) bool, regions that are learnt from mirrored; of shared ones, all of an image or none.
     """
 
     index: int
@@ -93,12 +93,16 @@ class TrainingBatch(Generic[Sample]):
     unreadable: tuple[tuple[Path, str], ...] = ()
 
 
+Regions = TypeVar("Regions")
+
+
 @dataclass(frozen=True)
-class RegionBatch:
-    """A `TrainingBatch` on the device: N regions, warped, normalised, flipped.
+class RegionBatch(Generic[Regions]):
+    """A `TrainingBatch` on the device: N regions, normalised and flipped, and what is learnt from them.
 
     Attributes:
-        regions: (N, 3, S, S) float32, channels_last.
+        regions: what the network reads: of warped regions (N, 3, S, S) float32, channels_last; of shared ones a
+            `detect.training.shared_upload.PlacedRegions` an image.
         targets: (N,) int64 rows of `TrainingSet.allowed`.
         deltas: (N, 4) float32, encoded boxes of the matched objects (`detect.box_coding`), flips taken into account;
             0 where `regress` is False.
@@ -107,7 +111,7 @@ class RegionBatch:
             random about a region (dropout) depends on it, and so not on the number of processes.
     """
 
-    regions: Tensor
+    regions: Regions
     targets: Tensor
     deltas: Tensor
     regress: Tensor

@@ -15,16 +15,19 @@ from detect.training.training_module import NetworkTraining
 
 
 class Upload(Protocol):
-    """`detect.training.region_upload.upload` with its settings bound."""
+    """`detect.training.region_upload.upload`, or `shared_upload.upload_shared`, with its settings bound."""
 
-    def __call__(self, batch: TrainingBatch[ImageSample], *, device: torch.device) -> RegionBatch: ...
+    def __call__(self, batch: TrainingBatch[ImageSample], *, device: torch.device) -> RegionBatch[Any]: ...
 
 
 class NetworkPass(Protocol):
-    """`detect.training.network_pass.training_outputs` with its settings bound."""
+    """`network_pass.training_outputs`, or `shared_pass.shared_outputs`, with its settings bound.
+
+    What it is given of the regions is `RegionBatch.regions`, of the upload that goes with it.
+    """
 
     def __call__(
-        self, network: Any, images: Tensor, *, slots: Tensor, generator_seed: int, total_slots: int
+        self, network: Any, regions: Any, /, *, slots: Tensor, generator_seed: int, total_slots: int
     ) -> Outputs: ...
 
 

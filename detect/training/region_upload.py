@@ -13,7 +13,7 @@ from detect.box_coding import encode_boxes
 from detect.input_format import InputFormat
 from detect.region_warp import RegionWarper, WarpSettings
 from detect.training.distortion import distort
-from detect.training.region_samples import Distortion, ImageSample, RegionBatch, TrainingBatch
+from detect.training.region_samples import Distortion, ImageSample, RegionBatch, Regions, TrainingBatch
 from proposals.device_copy import on_device
 
 
@@ -24,7 +24,7 @@ def upload(
     warp: WarpSettings,
     device: torch.device | str,
     regions_per_image: int,
-) -> RegionBatch:
+) -> RegionBatch[Tensor]:
     """Upload each image once, distort it there, and cut, normalise and flip all its regions.
 
     Args:
@@ -36,18 +36,36 @@ def upload(
     Raises:
         ValueError: if an image has more regions than that.
     """
-    for sample in batch.samples:
+    device = torch.device(device)
+    regions = _regions(batch.samples, input_format, warp, device)
+    return with_targets(regions, batch.samples, device=device, regions_per_image=regions_per_image)
+
+
+def with_targets(
+    regions: Regions, samples: Sequence[ImageSample], *, device: torch.device, regions_per_image: int
+) -> RegionBatch[Regions]:
+    """Regions that are on the device already, with what is to be learnt from them; see `upload`.
+
+    Raises:
+        ValueError: if an image has more regions than that.
+    """
+    for sample in samples:
         if len(sample.regions) > regions_per_image:
             raise ValueError(f"{sample.path}: expected at most {regions_per_image} regions, got {len(sample.regions)}")
-    device = torch.device(device)
-    slots = [sample.slot * regions_per_image + np.arange(len(sample.regions)) for sample in batch.samples]
+    slots = [sample.slot * regions_per_image + np.arange(len(sample.regions)) for sample in samples]
     return RegionBatch(
-        regions=_regions(batch.samples, input_format, warp, device),
-        targets=on_device(_joined([sample.regions.targets for sample in batch.samples], np.int64), device),
-        deltas=on_device(_deltas(batch.samples), device),
-        regress=on_device(_joined([sample.regions.regress for sample in batch.samples], np.bool_), device),
+        regions=regions,
+        targets=on_device(_joined([sample.regions.targets for sample in samples], np.int64), device),
+        deltas=on_device(_deltas(samples), device),
+        regress=on_device(_joined([sample.regions.regress for sample in samples], np.bool_), device),
         slots=on_device(_joined(slots, np.int64), device),
     )
+
+
+def pixels_on_device(sample: ImageSample, device: torch.device) -> Tensor:
+    """(3, H, W) RGB, 0 … 255: the image, distorted there in float32, or as it is in uint8; not mirrored."""
+    pixels = on_device(torch.tensor(sample.image), device).permute(2, 0, 1)
+    return pixels if sample.distortion == Distortion() else distort(pixels, sample.distortion)
 
 
 def _regions(
@@ -57,9 +75,7 @@ def _regions(
     regions = torch.empty(shape, device=device, memory_format=torch.channels_last)
     start = 0
     for sample in samples:
-        pixels = on_device(torch.tensor(sample.image), device).permute(2, 0, 1)
-        if sample.distortion != Distortion():
-            pixels = distort(pixels, sample.distortion)
+        pixels = pixels_on_device(sample, device)
         cut = RegionWarper(pixels, input_format, settings=warp, device=device).regions(sample.regions.boxes)
         regions[start : start + len(cut)] = cut
         flipped = on_device(torch.from_numpy(np.flatnonzero(sample.flipped)), device)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from detect.detections import Detections
-from detect.detector import Classified, Detector, DetectorSettings
+from detect.detector import Classified, Detector, DetectorSettings, shared_settings
 from detect.image_decoding import ImageError, decode_image
 from detect.model_file import Model, build_network
 from detect.model_info import ModelInfo
@@ -95,6 +95,8 @@ def validate(
 ) -> ValidationResult:
     """Detect on every image of a set, from given boxes, and score.
 
+    Regions are read in the first way that the model was trained for, shared ones at its short sides.
+
     Args:
         model: copied, not changed; `model_of` makes one from weights in training.
         boxes_of: position in the set → proposals (N, 4), best first; its ValueError makes the image an unreadable one.
@@ -112,6 +114,7 @@ def validate(
         classifier=RegionClassifier(model, device=device, precision=precision),
         proposer=_no_proposals,
         settings=DetectorSettings(min_score=MIN_SCORE, batch_size=batch_size),
+        shared=shared_settings(model.info),
     )
     return validate_detector(detector, held_back, boxes_of, limit=limit, workers=workers)
 

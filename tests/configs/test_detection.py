@@ -58,6 +58,14 @@ def test_proposal_settings_out_of_range_name_their_flag(changes: dict[str, Any],
         ProposalConfig(**changes)
 
 
+def test_what_is_not_said_is_the_model_s() -> None:
+    assert (DetectionConfig().regions, DetectionConfig().short_sides) == (None, None)
+    options = build_parser().parse_args(["detect", "photos", "--out", "out"]).detect
+    assert (options.regions, options.short_sides) == (None, None)
+    told = build_parser().parse_args(["detect", "photos", "--out", "out", "--short-sides", "[300,900]"]).detect
+    assert told.short_sides == [300, 900]
+
+
 def test_bounds_are_in_range() -> None:
     DetectionConfig(min_score=0, nms_iou=1, max_detections=1, batch_size=1, workers=1)
     ProposalConfig(mode="single", superpixel_scale=1e-6, limit=1, seed=0)

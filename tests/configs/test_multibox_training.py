@@ -12,6 +12,7 @@ import yaml
 
 import configs
 from configs import multibox_training
+from configs.data_config import DataConfig
 from configs.multibox_training import (
     MultiBoxHeadConfig,
     MultiBoxLossConfig,
@@ -19,7 +20,7 @@ from configs.multibox_training import (
     MultiBoxTrainingConfig,
     MultiBoxValidationConfig,
 )
-from configs.training import DataConfig, OptimisationConfig
+from configs.training import OptimisationConfig
 from proposals import multibox_assignment, multibox_heads, multibox_loss
 from tools.parser import make_parser
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detect.detections import Detections
 from detect.detector import Classified
 from detect.model_file import bvlc_info
+from detect.shared_regions import SharedSettings
 from proposals import Proposals
 
 
@@ -31,7 +32,7 @@ class FakeDetector:
     ) -> None:
         self.info = bvlc_info()
         self.batch_size = 16
-        self.shared = None
+        self.shared: SharedSettings | None = None
         self.classifier = SimpleNamespace(sha256=sha256, device=torch.device("cpu"), dtype=torch.float32)
         self.proposer = proposer
 

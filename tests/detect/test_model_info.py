@@ -22,6 +22,7 @@ INFO = ModelInfo(
     provenance=Provenance("here", "none", "MIT", config="a: 1", commit="abc"),
     background_logit=9.5,
     regions=("warp", "shared"),
+    short_sides=(300, 900),
     context=8,
     proposals=ProposalSetting("selective_search", "quality", 1.5, 300),
 )
@@ -67,6 +68,18 @@ def test_the_header_by_hand() -> None:
     assert header["input"] == {"order": "bgr", "mean": [104.0, 117.5, 123.0], "scale": [1.0, 0.5, 1 / 127.5]}
     assert header["classes"][0] == {"wnid": "n1", "name": "cat", "members": [0, 2]}
     assert header["proposals"]["limit"] == 300
+    assert (header["regions"], header["short_sides"]) == (["warp", "shared"], [300, 900])
+
+
+def test_files_from_before_there_were_short_sides() -> None:
+    """They are read as 600 pixels, and what was not trained for shared regions still writes the same header."""
+    old = ModelInfo.from_json(changed(short_sides=None))
+    assert old == dataclasses.replace(INFO, short_sides=(600,))
+    warped = dataclasses.replace(INFO, regions=("warp",), short_sides=(600,))
+    assert "short_sides" not in json.loads(warped.to_json())
+    assert json.loads(old.to_json())["short_sides"] == [600]
+    for info in (warped, dataclasses.replace(warped, short_sides=(300,))):
+        assert ModelInfo.from_json(info.to_json()) == info
 
 
 def test_fields_that_may_be_left_out() -> None:
@@ -122,6 +135,11 @@ def test_a_missing_word_is_named(field: str) -> None:
         ({"box_regression": "linear"}, "box_regression: expected none or agnostic or per_class, got 'linear'"),
         ({"regions": ["warp", "tiles"]}, "regions: expected warp or shared, got 'tiles'"),
         ({"regions": []}, "regions: expected at least one, got none"),
+        ({"short_sides": []}, r"short_sides: expected some, of 16 to 1000 pixels, got \(\)"),
+        ({"short_sides": [600, 8]}, r"short_sides: expected some, of 16 to 1000 pixels, got \(600, 8\)"),
+        ({"short_sides": [600.5]}, "short_sides: expected some"),
+        ({"short_sides": "600"}, "short_sides: expected some"),
+        ({"short_sides": 600}, "header: .*not iterable"),
         ({"classes": []}, "classes: expected at least one, got none"),
         ({"classes": [{"wnid": "", "name": "x", "members": [4]}]}, "classes: expected members below 4, got 4"),
         ({"classes": [{"wnid": "", "name": "x", "members": [-1]}]}, "classes: expected members below 4, got -1"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,19 +13,23 @@ from numpy.typing import NDArray
 from random_model import save_random_model
 from torch import Tensor
 
-from detect.detector import Detector
+from detect.detector import Detector, shared_settings
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.input_format import BVLC_INPUT, InputFormat
+from detect.model_file import bvlc_info, save_model
 from detect.region_warp import RegionWarper, WarpSettings
 from detect.shared_map import align_regions
 from detect.shared_regions import (
     CELLS,
     SharedRegions,
     SharedSettings,
+    at_level,
     crops_equivalent,
     in_cells,
     nearest_scale,
+    read_regions,
+    region_places,
     resized_sizes,
 )
 
@@ -114,6 +122,59 @@ def test_two_scales_give_each_region_its_own_in_the_order_of_the_boxes() -> None
     torch.testing.assert_close(found[1:2], small.regions(boxes[1:2]))
 
 
+def test_places_by_hand() -> None:
+    """At 1 and 2.5 times its size, regions of less than 224 / √2.5 = 142 pixels are read from the larger map."""
+    settings = SharedSettings(short_sides=(300, 900), context=0)
+    boxes = np.array([[0, 0, 60, 60], [10, 20, 390, 290], [100, 100, 180, 170], [0, 0, 300, 300]], np.float32)
+    before = boxes.copy()
+    places = region_places(boxes, (300, 400), settings)
+    np.testing.assert_array_equal(boxes, before)
+    assert len(places) == 4
+    assert places.levels == (0, 1)
+    assert [len(cells) for cells in places.cells] == [2, 2]
+    assert places.order.tolist() == [2, 0, 3, 1]  # the first box is the third of those of both levels, and so on
+    scale = 750 / 300, 1000 / 400  # 900 pixels would make the longer side 1200
+    expected = in_cells(boxes[[0, 2]].astype(np.float64), scale, 32, 224)
+    np.testing.assert_allclose(places.cells[1].numpy(), expected, rtol=1e-6)
+    nothing = region_places(boxes[:0], (300, 400), settings)
+    assert (len(nothing), nothing.levels, nothing.cells[0].shape) == (0, (0,), (0, 4))
+
+
+def test_reading_asks_once_for_each_map_and_lets_gradients_through() -> None:
+    settings = SharedSettings(short_sides=(300, 900))
+    boxes = np.array([[0, 0, 60, 60], [10, 20, 390, 290], [100, 100, 180, 170]], np.float32)
+    maps = [torch.rand(1, 2, 20, 30, requires_grad=True), torch.rand(1, 2, 50, 70, requires_grad=True)]
+    asked: list[int] = []
+
+    def map_of(level: int) -> Tensor:
+        asked.append(level)
+        return maps[level]
+
+    places = region_places(boxes, (300, 400), settings)
+    found = read_regions(places, map_of)
+    assert asked == [0, 1]
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    alone = [read_regions(region_places(boxes[[row]], (300, 400), settings), maps.__getitem__) for row in range(3)]
+    torch.testing.assert_close(found, torch.cat(alone))
+    mix = torch.randn(found.shape, generator=torch.Generator().manual_seed(0))
+    gradients = torch.autograd.grad((found * mix).sum(), maps)
+    expected = torch.autograd.grad((torch.cat(alone) * mix).sum(), maps)
+    torch.testing.assert_close(gradients, expected)
+
+
+def test_an_image_at_a_level() -> None:
+    """Its own size, with 32 pixels of mean around it; and half of that."""
+    pixels = PLAIN.normalise(torch.from_numpy(smooth_image(64, 96)).permute(2, 0, 1)[None])
+    settings = SharedSettings(short_sides=(64, 32))
+    whole, half = (at_level(pixels, level, settings) for level in (0, 1))
+    assert whole.shape == (1, 3, 128, 160)
+    torch.testing.assert_close(whole[:, :, 32:-32, 32:-32], pixels)
+    assert whole.sum() == whole[:, :, 32:-32, 32:-32].sum()
+    assert half.shape == (1, 3, 96, 112)
+    assert half.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(half[:, :, 32:-32, 32:-32].mean(), pixels.mean(), rtol=0, atol=1)
+
+
 def test_boxes_in_any_order_and_any_batch_are_the_same() -> None:
     image = smooth_image(200, 300)
     rng = np.random.default_rng(0)
@@ -146,6 +207,7 @@ def test_odd_images_and_boxes() -> None:
         ({"short_sides": ()}, r"short_sides: expected some, of 16 to 1000 pixels, got \(\)"),
         ({"short_sides": (8,)}, "short_sides: expected some"),
         ({"short_sides": (1200,)}, "short_sides: expected some"),
+        ({"short_sides": (600.5,)}, "short_sides: expected some"),
         ({"margin": 20}, "margin: expected a multiple of 16 pixels, got 20"),
         ({"context": 112}, "warp: expected 0 <= 2 · context < size"),
     ],
@@ -174,3 +236,23 @@ def test_a_detector_reads_shared_regions_whatever_the_batch(tmp_path_factory: py
     for one, another in zip(small, large, strict=True):
         np.testing.assert_allclose(one, another, atol=1e-5)
     assert Detector.load(model, device="cpu").shared is None  # it was not trained for shared regions
+
+
+def test_a_detector_reads_regions_as_its_model_was_trained_for(tmp_path: Path) -> None:
+    trained = dataclasses.replace(bvlc_info(), regions=("shared",), short_sides=(300, 500), context=8)
+    save_model(tmp_path / "x.safetensors", trained, GoogLeNet(1000).state_dict())
+    load = partial(Detector.load, tmp_path / "x.safetensors", device="cpu", precision="fp32")
+    assert load().shared == SharedSettings(short_sides=(300, 500), context=8)
+    assert load(short_sides=(64,)).shared == SharedSettings(short_sides=(64,), context=8)
+    assert load(regions="warp").shared is None
+
+
+def test_how_regions_are_read() -> None:
+    info = bvlc_info()
+    assert shared_settings(info) is None
+    assert shared_settings(info, regions="shared") == SharedSettings(short_sides=(600,), context=info.context)
+    both = dataclasses.replace(info, regions=("warp", "shared"), short_sides=(300,))
+    assert shared_settings(both) is None
+    assert shared_settings(both, regions="shared") == SharedSettings(short_sides=(300,), context=info.context)
+    with pytest.raises(ValueError, match="short_sides: expected some, of 16 to 1000 pixels"):
+        shared_settings(both, regions="shared", short_sides=(2000,))

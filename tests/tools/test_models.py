@@ -51,7 +51,28 @@ def test_info_of_a_trained_detector(capsys: pytest.CaptureFixture[str], tmp_path
     assert main(["models", "info", str(tmp_path / "x.safetensors")]) == 0
     text = capsys.readouterr().out
     assert "marginal, background the last of 1001 outputs" in text
+    assert "regions         warp, 16 px of context\n" in text
     assert "box regression  agnostic" in text
+
+
+@pytest.mark.parametrize(
+    ("regions", "short_sides", "told"),
+    [
+        (("shared",), (600,), "shared, 16 px of context, short sides of images 600 px"),
+        (("warp", "shared"), (300, 900), "warp, shared, 16 px of context, short sides of images 300 and 900 px"),
+    ],
+)
+def test_info_of_a_detector_for_shared_regions(
+    regions: tuple[str, ...],
+    short_sides: tuple[int, ...],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    info = dataclasses.replace(bvlc_info(), regions=regions, short_sides=short_sides)
+    save_model(tmp_path / "x.safetensors", info, build_network(info).state_dict())
+    assert main(["models", "info", str(tmp_path / "x.safetensors")]) == 0
+    assert f"regions         {told}\n" in capsys.readouterr().out
 
 
 def test_info_of_a_multibox_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

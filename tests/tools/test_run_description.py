@@ -12,6 +12,7 @@ from fake_detector import FakeDetector
 from configs.detection import DetectionConfig, ProposalConfig
 from configs.proposing import MultiBoxPart, ProposeConfig, search_mode
 from detect.detection_records import encode_record, error_record
+from detect.shared_regions import SharedSettings
 from tools.run_description import (
     count_records,
     description_of,
@@ -60,6 +61,15 @@ def test_the_model_its_precision_and_its_batches_count() -> None:
         "limit": None,
         "seed": 0,
     }
+
+
+def test_short_sides_are_those_that_they_came_to() -> None:
+    """As the flag says, or the model; of warped regions there are none."""
+    assert "short_sides" not in settings(short_sides=(300,))
+    detector = FakeDetector()
+    detector.shared = SharedSettings(short_sides=(300, 900))
+    shared = settings_of(DetectionConfig(), detector, shard=None, draw=True)  # type: ignore[arg-type]
+    assert (shared["regions"], shared["short_sides"]) == ("shared", (300, 900))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configs.training import ClassifierTrainingConfig, DataConfig, TrainProposalConfig
+from configs.data_config import DataConfig
+from configs.training import ClassifierTrainingConfig, TrainProposalConfig
 from detect.training.data_sets import Problem
 from tools.training_description import config_yaml, saved_config, write_problems
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from sampled_photos import Settings, write_photos
 
 from detect.image_decoding import decode_image
 from detect.training.batch_plan import BatchPlan
-from detect.training.batch_stream import batches, random_distortion
+from detect.training.batch_stream import Flips, batches, flip_images, flip_regions, random_distortion
 from detect.training.region_samples import Distortion, ImageSample, TrainingBatch
 from detect.training.training_set import TrainingSet
 
@@ -27,7 +28,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Photos:
 
 
 def stream(
-    photos: Photos, steps: tuple[int, int] = (0, 6), settings: Settings = SETTINGS, seed: int = 0, **how: int
+    photos: Photos, steps: tuple[int, int] = (0, 6), settings: Settings = SETTINGS, seed: int = 0, **how: Any
 ) -> list[TrainingBatch]:
     training_set, proposals = photos
     plan = BatchPlan(training_set.weights, settings.images_per_batch, seed)
@@ -123,6 +124,30 @@ def test_switches(photos: Photos) -> None:
             np.testing.assert_array_equal(sample.regions.boxes, other.regions.boxes)
     flips = np.concatenate([sample.flipped for batch in stream(photos, (0, 20)) for sample in batch.samples])
     assert abs(flips.mean() - 0.5) < 5 * 0.5 / np.sqrt(len(flips))
+
+
+def test_whole_images_are_flipped_on_demand(photos: Photos) -> None:
+    """Half of them, by seed and step alone; nothing else of a batch is another."""
+    whole = stream(photos, (0, 20), flips=flip_images)
+    for batch, usual in zip(whole, stream(photos, (0, 20)), strict=True):
+        for sample, other in zip(batch.samples, usual.samples, strict=True):
+            assert sample.flipped.shape == (8,)
+            np.testing.assert_array_equal(sample.regions.boxes, other.regions.boxes)
+    flips = np.concatenate([sample.flipped[:1] for batch in whole for sample in batch.samples])
+    assert all(sample.flipped.all() == sample.flipped.any() for batch in whole for sample in batch.samples)
+    assert abs(flips.mean() - 0.5) < 5 * 0.5 / np.sqrt(len(flips))
+    assert_same(stream(photos, (3, 6), flips=flip_images, workers=2), whole[3:6])
+    shares = [stream(photos, (0, 1), flips=flip_images, rank=rank, world=2)[0].samples for rank in (0, 1)]
+    for pair in zip([*shares[0], *shares[1]], whole[0].samples, strict=True):
+        assert_same_sample(*pair)
+    still = stream(photos, (0, 20), settings=replace(SETTINGS, flip=False), flips=flip_images)
+    assert not any(sample.flipped.any() for batch in still for sample in batch.samples)
+
+
+@pytest.mark.parametrize("flips", [flip_images, flip_regions])
+def test_flips_of_no_regions(flips: Flips) -> None:
+    assert flips(0, np.random.default_rng(0)).shape == (0,)
+    assert flips(3, np.random.default_rng(0)).dtype == np.bool_
 
 
 def test_distortion_stays_in_range() -> None:

@@ -90,6 +90,15 @@ def test_what_the_description_says(model: Model) -> None:
     assert all(p.requires_grad for p in network.parameters())
 
 
+def test_the_description_says_which_regions_it_will_be_trained_for(model: Model) -> None:
+    info, _ = start(model)
+    assert (info.regions, info.short_sides) == (("warp",), (600,))
+    info, _ = start(model, regions="shared", short_sides=(300, 900))
+    assert (info.regions, info.short_sides) == (("shared",), (300, 900))
+    with pytest.raises(ValueError, match="regions: expected warp or shared, got 'tiles'"):
+        start(model, regions="tiles")
+
+
 def test_everything_below_is_taken_over_and_copied(model: Model) -> None:
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
     for head in ("marginal", "softmax"):

@@ -9,9 +9,11 @@ from held_back_case import BIRD, CAT, CLASSES, DOG, held_back
 from PIL import Image
 
 from detect.detections import Detections
-from detect.detector import Classified
+from detect.detector import Classified, Detector
 from detect.googlenet import GoogLeNet
 from detect.model_file import bvlc_info
+from detect.shared_regions import SharedSettings
+from detect.training import validation
 from detect.training.validation import model_of, predictions_of, score, validate, validate_detector
 
 
@@ -101,6 +103,25 @@ def test_a_real_network_runs_on_given_boxes_and_is_not_changed(case):
     assert result.evaluation.num_detections > 0
     assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
     assert not any(name.startswith("auxiliary") for name in model.network.state_dict())
+
+
+def test_validation_reads_regions_as_the_model_was_trained_for(case, monkeypatch):
+    seen = []
+
+    class Watched(Detector):
+        def __init__(self, **given):
+            super().__init__(**given)
+            seen.append(given["shared"])
+
+    monkeypatch.setattr(validation, "Detector", Watched)
+    info = dataclasses.replace(bvlc_info(), num_outputs=3, classes=CLASSES, background_logit=None)
+    state = GoogLeNet(3).state_dict()
+    for changes in ({}, {"regions": ("shared",), "short_sides": (32, 64), "context": 8}):
+        model = model_of(dataclasses.replace(info, **changes), state)
+        boxes = np.array([[0, 0, 40, 40]], np.float32)
+        result = validate(model, case, lambda i, boxes=boxes: boxes, device="cpu", precision="fp32")
+        assert result.evaluation.num_detections > 0
+    assert seen == [None, SharedSettings(short_sides=(32, 64), context=8)]
 
 
 def test_a_model_of_other_classes_is_refused(case):

@@ -1,0 +1,98 @@
+"""What `train classifier` may be told of its regions, and the YAML files that come with the project."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import configs
+from configs.data_config import DataConfig
+from configs.training import ClassifierTrainingConfig, HeadConfig
+from configs.training_parts import run_settings
+from tools.train_options import build_parser, config_of
+
+FOLDER = Path(configs.__file__).parent
+YAML = sorted(set(FOLDER.glob("train_*.yaml")) - set(FOLDER.glob("train_multibox_*.yaml")))
+DATA = (DataConfig("voc", "tree"),)
+SHARED: dict[str, Any] = {"data": DATA, "regions": "shared", "head": HeadConfig(auxiliary=0.0)}
+
+
+def read(*arguments: str) -> ClassifierTrainingConfig:
+    """As the command line does."""
+    return config_of(build_parser().parse_args(["--out", "out", *arguments]))
+
+
+def test_warped_regions_are_the_default() -> None:
+    config = ClassifierTrainingConfig(data=DATA)
+    assert (config.regions, config.short_sides) == ("warp", (600,))
+
+
+def test_shared_regions_from_the_command_line() -> None:
+    told = ("--data", "[{kind: voc, path: tree}]", "--regions", "shared", "--head.auxiliary", "0")
+    assert read(*told) == ClassifierTrainingConfig(**SHARED)
+    assert read(*told, "--short-sides", "[300,900]").short_sides == (300, 900)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"regions": "tiles"}, "--regions: expected one of warp, shared, got 'tiles'"),
+        ({"short_sides": ()}, "--short-sides: expected some, of 16 to 1000 pixels, got []"),
+        ({"short_sides": (600, 8)}, "--short-sides: expected some, of 16 to 1000 pixels, got [600, 8]"),
+        ({"head": HeadConfig(auxiliary=0.1)}, "head.auxiliary: expected 0 with regions shared"),
+        ({"head": HeadConfig()}, "auxiliary classifiers read whole warped regions, got 0.3"),
+    ],
+)
+def test_what_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ClassifierTrainingConfig(**{**SHARED, **changes})
+
+
+def test_help_explains_them(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--regions REGIONS warp (R-CNN: each region by itself through the network) or shared" in said
+    assert "of shared regions: pixels that an image's shorter side is resized to" in said
+
+
+def test_what_decides_the_course_of_training() -> None:
+    """Of warped regions no map does, so that runs from before there were shared ones can be resumed."""
+    data: Any = SimpleNamespace(fingerprint=lambda: "0")
+
+    def settings(**changes: Any) -> dict[str, Any]:
+        return run_settings(ClassifierTrainingConfig(**{**SHARED, **changes}), data, None)
+
+    now = settings()
+    assert (now["regions"], now["short_sides"]) == ("shared", (600,))
+    assert settings(short_sides=(300, 900)) != now
+    warped = settings(regions="warp")
+    assert warped == {name: value for name, value in now.items() if name not in ("regions", "short_sides")}
+    assert settings(regions="warp", short_sides=(300,)) == warped
+
+
+@pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)
+def test_every_config_file_is_understood_and_says_what_it_is(path: Path) -> None:
+    header = " ".join(line for line in path.read_text().splitlines() if line.startswith("#"))
+    assert "What: " in header or "Paper: " in header
+    assert f"--config configs/{path.name}" in header
+    config = read("--config", str(path))
+    assert config.data
+    assert config.regions == ("shared" if path.stem.endswith("_shared") else "warp")
+
+
+def test_photos_are_the_same_for_shared_regions() -> None:
+    """What differs: few images a batch, more and shorter steps."""
+    warped, shared = (
+        read("--config", str(FOLDER / f"{name}.yaml")) for name in ("train_photos", "train_photos_shared")
+    )
+    sampling = dataclasses.replace(warped.sampling, images_per_batch=4)
+    rates = dataclasses.replace(warped.optimisation, steps=1500)
+    assert shared == dataclasses.replace(warped, regions="shared", sampling=sampling, optimisation=rates)
+    assert (shared.sampling.foreground, shared.sampling.background) == (32, 96)
+    assert (shared.optimisation.learning_rate, shared.optimisation.frozen) == (0.002, "3b")
