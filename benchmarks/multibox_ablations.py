@@ -5,6 +5,9 @@ each variant then trains a head on these maps by the library's own loss, optimis
 variant takes about a minute, and all see the same views. `quarter` and `half` train on fewer photos for as many steps:
 where does the curve point? In `train multibox` the trunk learns too, and every epoch has new views.
 
+With --hide, training is as if nobody had annotated every third of the classes, and coverage is given of these and of
+the others apart: does MultiBox find what it was told is background?
+
     python benchmarks/multibox_ablations.py --data voc=FOLDER --data ilsvrc_loc=FOLDER --data coco=FILE,FOLDER \\
         --model FILE --json multibox.json
 """
@@ -20,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from hidden_classes import hidden_classes, hide
 from measuring import environment, markdown, write_json
 from multibox_maps import WHOLE, ViewMaker, head_coverage, train_head
 from training_data import add_photo_options, split_photos
@@ -28,10 +32,13 @@ from configs.multibox_training import MultiBoxSamplingConfig
 from configs.training import OptimisationConfig
 from detect.model_file import load_model
 from detect.model_zoo import find_model_file
+from detect.training.multibox_stream import negative_weights
+from detect.training.multibox_validation import UNCERTAIN, CoverageResult
 from detect.training.prior_boxes import normalised_objects, with_mirrored
 from proposals.multibox_heads import HeadSetting
 from proposals.multibox_loss import MultiBoxLoss
 from proposals.multibox_priors import cluster_priors, grid_priors, prior_coverage
+from proposals.recall import recall
 
 BUDGETS = (10, 50, 100, 200)
 FULL, CELLS = HeadSetting("fully_connected", 8), HeadSetting("convolutional", 128, (14, 7, 5, 3, 2, 1))
@@ -39,17 +46,23 @@ FULL, CELLS = HeadSetting("fully_connected", 8), HeadSetting("convolutional", 12
 
 @dataclass(frozen=True)
 class Variant:
-    """One run; `priors`: of a fully connected head; `part`: of the training photos."""
+    """One run.
+
+    `priors`: of a fully connected head; `part`: of the training photos; `unannotated`: see `negative_weights`.
+    """
 
     meaning: str
     head: HeadSetting = FULL
     priors: int = 800
     loss: MultiBoxLoss = field(default_factory=MultiBoxLoss)
     part: float = 1.0
+    unannotated: float = 1.0
 
 
-def _cells(meaning: str, part: float = 1.0, head: HeadSetting = CELLS, **loss: Any) -> Variant:
-    return Variant(meaning, head=head, loss=MultiBoxLoss(**loss), part=part)
+def _cells(
+    meaning: str, part: float = 1.0, head: HeadSetting = CELLS, unannotated: float = 1.0, **loss: Any
+) -> Variant:
+    return Variant(meaning, head=head, loss=MultiBoxLoss(**loss), part=part, unannotated=unannotated)
 
 
 BEST: dict[str, Any] = {"extra_iou": 0.5, "units": "prior", "matching": "priors"}
@@ -61,6 +74,11 @@ VARIANTS = {
     "cells": _cells("convolutional, grids 14 to 1, the paper's loss"),
     "cells_7": _cells("convolutional, grids 7 to 1", head=HeadSetting("convolutional", 128, (7, 5, 3, 2, 1))),
     "cells_extra": _cells("grids 14 to 1, and all that overlap by 0.5", extra_iou=0.5),
+    "near": _cells("cells_extra, wrong near objects of CLS-LOC too", extra_iou=0.5, near_iou=0.2),
+    "tenth": _cells("cells_extra, background a tenth", extra_iou=0.5, unannotated=0.1),
+    "tenth_near": _cells("background a tenth, but near objects", extra_iou=0.5, unannotated=0.1, near_iou=0.2),
+    "third_near": _cells("background a third, but near objects", extra_iou=0.5, unannotated=0.3, near_iou=0.2),
+    "none_near": _cells("background nothing, but near objects", extra_iou=0.5, unannotated=0.0, near_iou=0.2),
     "cells_best": _cells("the same, location in units of the prior, matched by priors", **BEST),
     "alpha_1": _cells("the same, location weighted 1", **BEST, alpha=1.0),
     "quarter": _cells("cells_best from a quarter of the photos", part=0.25, **BEST),
@@ -74,6 +92,9 @@ class Ablations:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.train, self.held_back, _ = split_photos(options)
+        self.hidden = hidden_classes(self.train) if options.hide else None
+        if self.hidden is not None:
+            self.train = hide(self.train, self.hidden)
         maker = ViewMaker(load_model(find_model_file(options.model)))
         started = time.perf_counter()
         self.views = maker.views(self.train, MultiBoxSamplingConfig(), options.passes, options.seed)
@@ -91,7 +112,8 @@ class Ablations:
         settings = OptimisationConfig(steps=options.steps, learning_rate=options.learning_rate)
         started = time.perf_counter()
         how = {"batch": options.batch, "seed": options.seed}
-        network, losses = train_head(self.views, rows, variant.head, priors, variant.loss, settings, **how)
+        negatives = negative_weights(self.train, variant.unannotated)
+        network, losses = train_head(self.views, rows, negatives, variant.head, priors, variant.loss, settings, **how)
         result = head_coverage(network, self.whole, self.held_back, BUDGETS[-1], BUDGETS)
         quarter = max(1, len(losses) // 4)
         return {
@@ -103,6 +125,7 @@ class Ablations:
             "seconds": time.perf_counter() - started,
             "loss_last_quarter": float(np.mean(losses[-quarter:])),
             **result.metrics,
+            **({} if self.hidden is None else hidden_coverage(result, self.hidden)),
         }
 
     def _priors(self, variant: Variant) -> np.ndarray:
@@ -112,9 +135,26 @@ class Ablations:
         return cluster_priors(boxes, variant.priors, self.options.seed)
 
 
+def hidden_coverage(result: CoverageResult, hidden: np.ndarray) -> dict[str, float]:
+    """Coverage of the certain objects of hidden classes, and of the other ones."""
+    certain = result.labels != UNCERTAIN
+    unseen = np.zeros_like(certain)
+    unseen[certain] = hidden[result.labels[certain]]
+    parts = {"hidden": unseen, "shown": certain & ~unseen}
+    counts = {f"{part}_objects": float(chosen.sum()) for part, chosen in parts.items()}
+    return counts | {
+        f"{part}_{budget}": float(recall(result.overlaps[row, chosen], 0.5))
+        for part, chosen in parts.items()
+        for row, budget in enumerate(result.budgets)
+    }
+
+
 def report(results: dict[str, Any]) -> str:
     """A line for each run."""
+    parts = [part for part in ("hidden", "shown") if any(f"{part}_objects" in one for one in results.values())]
+    apart = [(part, budget) for part in parts for budget in BUDGETS[1:]]
     header = ["run", "what", "K", "priors alone", *(f"{budget}" for budget in BUDGETS), "AR, 200"]
+    header += [f"{part}, {budget}" for part, budget in apart]
     rows = [
         [
             name,
@@ -123,6 +163,7 @@ def report(results: dict[str, Any]) -> str:
             f"{one['prior_coverage']:.3f}",
             *(f"{one[f'coverage_{budget}']:.3f}" for budget in BUDGETS),
             f"{one['AR_200']:.3f}",
+            *(f"{one[f'{part}_{budget}']:.3f}" for part, budget in apart),
         ]
         for name, one in results.items()
     ]
@@ -135,6 +176,7 @@ def parse() -> argparse.Namespace:
     parser.set_defaults(val_images=240)
     parser.add_argument("--model", default="bvlc_googlenet", help="name or file of a classification GoogLeNet")
     parser.add_argument("--variants", default=",".join(VARIANTS), help="comma-separated")
+    parser.add_argument("--hide", action="store_true", help="train without every third of the classes")
     parser.add_argument("--passes", type=int, default=3, help="views of each photo")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=32, help="views")

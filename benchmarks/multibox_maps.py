@@ -23,7 +23,7 @@ from detect.multibox_trunk import GoogLeNetTrunk
 from detect.training.averaging import Average
 from detect.training.batch_plan import PlannedImage
 from detect.training.multibox_samples import SIZE, MultiBoxSample
-from detect.training.multibox_stream import sample_image_view, which_teach_negatives
+from detect.training.multibox_stream import sample_image_view
 from detect.training.multibox_upload import upload_multibox
 from detect.training.multibox_validation import CoverageResult, coverage
 from detect.training.optimiser import optimiser
@@ -55,14 +55,12 @@ class Views:
     Attributes:
         map16: (N, 832, 14, 14) bfloat16, channels_last. map32: (N, 1024, 7, 7) alike.
         boxes: of each, (m, 4) normalised.
-        negatives: (N,) bool.
         photos: (N,) position in the set.
     """
 
     map16: Tensor
     map32: Tensor
     boxes: tuple[Tensor, ...]
-    negatives: Tensor
     photos: np.ndarray
 
 
@@ -75,38 +73,35 @@ class ViewMaker:
 
     def views(self, photos: TrainingSet, settings: MultiBoxSamplingConfig, passes: int, seed: int) -> Views:
         """Each photo `passes` times, each time looked at anew, those that cannot be read left out."""
-        negatives, parts, started = which_teach_negatives(photos), [], time.perf_counter()
+        parts, started = [], time.perf_counter()
         total = passes * len(photos)
         for start in range(0, total, 32):
-            parts.append(self._maps(photos, range(start, min(start + 32, total)), settings, negatives, seed))
+            parts.append(self._maps(photos, range(start, min(start + 32, total)), settings, seed))
             if start % 640 == 0:
                 print(f"{start} of {total} views, {time.perf_counter() - started:.0f} s", file=sys.stderr)
         return Views(
             map16=torch.cat([one.map16 for one in parts]),
             map32=torch.cat([one.map32 for one in parts]),
             boxes=tuple(box for one in parts for box in one.boxes),
-            negatives=torch.cat([one.negatives for one in parts]),
             photos=np.concatenate([one.photos for one in parts]),
         )
 
     @torch.no_grad()
-    def _maps(
-        self, photos: TrainingSet, numbers: range, settings: MultiBoxSamplingConfig, negatives: np.ndarray, seed: int
-    ) -> Views:
+    def _maps(self, photos: TrainingSet, numbers: range, settings: MultiBoxSamplingConfig, seed: int) -> Views:
         samples = []
         for number in numbers:
             epoch, index = divmod(number, len(photos))
-            planned, wrong_elsewhere = PlannedImage(index, 0, epoch), bool(negatives[index])
-            found = sample_image_view(photos, planned, 0, wrong_elsewhere, settings, seed=seed, size=SIZE)
+            found = sample_image_view(photos, PlannedImage(index, 0, epoch), 0, 1.0, settings, seed=seed, size=SIZE)
             samples += [found] if isinstance(found, MultiBoxSample) else []
         batch = upload_multibox(TrainingBatch(0, 0, tuple(samples)), input_format=self.info.input, device="cpu")
         map16, map32 = self.trunk(batch.images.bfloat16().contiguous(memory_format=torch.channels_last))
-        return Views(map16, map32, batch.boxes, batch.negatives, np.array([one.index for one in samples]))
+        return Views(map16, map32, batch.boxes, np.array([one.index for one in samples]))
 
 
 def train_head(
     views: Views,
     rows: np.ndarray,
+    negatives: np.ndarray,
     setting: HeadSetting,
     priors: np.ndarray,
     loss: MultiBoxLoss,
@@ -115,7 +110,12 @@ def train_head(
     batch: int,
     seed: int,
 ) -> tuple[MultiBoxNetwork, list[float]]:
-    """A head trained on some of the views by the library's own parts; its averaged weights, and every step's loss."""
+    """A head trained on some of the views by the library's own parts; its averaged weights, and every step's loss.
+
+    Args:
+        negatives: of each photo of the set, see `negative_weights`.
+    """
+    weights = torch.from_numpy(negatives[views.photos])
     torch.manual_seed(seed)
     network = MultiBoxNetwork(trunk=GivenMaps(), head=build_head(setting, len(priors)), priors=priors)
     learning = list(network.named_parameters())
@@ -125,7 +125,7 @@ def train_head(
     for chosen in _batches(rows, batch, settings.steps, seed):
         with torch.autocast("cpu", torch.bfloat16):
             outputs = network((views.map16[chosen], views.map32[chosen]))
-        total, _ = loss(outputs, network.priors, [views.boxes[one] for one in chosen], views.negatives[chosen])
+        total, _ = loss(outputs, network.priors, [views.boxes[one] for one in chosen], weights[chosen])
         sgd.zero_grad(set_to_none=True)
         (total / batch).backward()
         if settings.clip is not None:

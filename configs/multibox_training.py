@@ -88,19 +88,28 @@ class MultiBoxLossConfig:
         extra_iou: besides the match, every prior with this overlap with an object is to find it; None: none, as Erhan
             et al.
         units: of the location loss: the image's sides (image, Erhan et al.) or the prior's (prior).
+        unannotated: what an unmatched prediction costs, as a part of the usual, in an image that is not annotated for
+            all classes but for two or more (for one or none: nothing): it may be on an object without a box. Erhan et
+            al., on data annotated for all classes: 1.
+        near_iou: where a prior overlaps an annotated object by this, an unmatched prediction costs the usual in every
+            image; None: no exception.
     """
 
     alpha: float = 0.3
     matching: str = "predictions"
     extra_iou: float | None = None
     units: str = "image"
+    unannotated: float = 1.0
+    near_iou: float | None = None
 
     def __post_init__(self) -> None:
         check_range("loss.alpha", self.alpha, above=0.0)
         check_choice("loss.matching", self.matching, MATCHINGS)
         check_choice("loss.units", self.units, UNITS)
-        if self.extra_iou is not None:
-            check_range("loss.extra_iou", self.extra_iou, above=0.0, most=1.0)
+        check_range("loss.unannotated", self.unannotated, least=0.0, most=1.0)
+        for name, iou in (("extra_iou", self.extra_iou), ("near_iou", self.near_iou)):
+            if iou is not None:
+                check_range(f"loss.{name}", iou, above=0.0, most=1.0)
 
 
 @dataclass(frozen=True)

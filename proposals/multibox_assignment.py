@@ -73,9 +73,8 @@ def matching_costs(
 ) -> Tensor:
     """What it adds to the loss to match a prediction with an object instead of with none.
 
-    α ½ ||l − g||² − log c + log (1 − c) (MultiBox): what all predictions cost as unmatched ones is the
-    same however they are matched. The last two are minus the logit, so nothing overflows. Where unmatched predictions
-    cost nothing there is nothing to save either, and log (1 − c) is left out.
+    α ½ ||l − g||² − log c + w log (1 − c) (MultiBox, where w is 1): what all predictions cost as unmatched ones is
+    the same however they are matched, and less is saved where an unmatched one costs less.
 
     Args:
         logits: (K,), or (M, K) where every object has predictions of its own (a batch of images).
@@ -83,12 +82,12 @@ def matching_costs(
         boxes: (M, 4).
         alpha: weight of the location.
         scales: (K, 4) units that each prediction's corners are measured in; None: those of the image.
-        negatives: (M,) bool, whether the unmatched predictions of each object's image count in the loss; None, the
-            paper: all do.
+        negatives: w, (M, K), or (M, 1) where all predictions for an object have the same; None, the paper: 1.
     Returns:
         (M, K).
     """
-    unsure = -logits if negatives is None else torch.where(negatives[:, None], -logits, F.softplus(-logits))
+    # −log c + log (1 − c) is −z, and −log (1 − c) is softplus(z): nothing overflows.
+    unsure = -logits if negatives is None else -logits + (1 - negatives) * F.softplus(logits)
     return alpha * location_costs(locations, boxes[:, None], scales) + unsure
 
 
@@ -124,7 +123,7 @@ def assign_batch(
         extra_iou: besides, every prior that overlaps an object by at least this answers for the object that it
             overlaps most (the first of equals), if it does not answer for another already. None, the paper: no extra.
         scales: see `matching_costs`.
-        negatives: (N,) bool on the device, whether an image's unmatched predictions count; None, the paper: all do.
+        negatives: (N, K) or (N, 1) on the device, what each costs unmatched, see `matching_costs`; None: 1.
     Raises:
         ValueError: if boxes are not N.
     """

@@ -37,7 +37,7 @@ class MultiBoxSample:
         slot: its place in the global batch, 0 … images_per_batch − 1, the same whatever the number of processes.
         image: (3, S, S) uint8 RGB: the crop, squashed and flipped, not yet distorted.
         boxes: (m, 4) float32 corners in units of the crop's sides, in [0, 1], of an area above 0; m may be 0.
-        negatives: whether a prediction on none of them is wrong.
+        negatives: how wrong a prediction on none of them is, from 0 (not at all) to 1, see `negative_weights`.
     """
 
     index: int
@@ -45,7 +45,7 @@ class MultiBoxSample:
     path: Path
     image: Tensor
     boxes: NDArray[np.float32]
-    negatives: bool
+    negatives: float
     distortion: Distortion = field(default_factory=Distortion)
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class MultiBoxBatch:
     Attributes:
         images: (N, 3, S, S) float32, channels_last; N may be 0.
         boxes: of each image, (m, 4) float32 corners in [0, 1].
-        negatives: (N,) bool, whether predictions on none of an image's objects are wrong.
+        negatives: (N,) float32, of each image.
     """
 
     images: Tensor

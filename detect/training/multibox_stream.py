@@ -28,6 +28,7 @@ def multibox_batches(
     seed: int,
     first_step: int,
     last_step: int,
+    unannotated: float = 1.0,
     rank: int = 0,
     world: int = 1,
     workers: int = 1,
@@ -41,6 +42,7 @@ def multibox_batches(
 
     Args:
         seed: of crops, flips and distortion.
+        unannotated: see `negative_weights`.
         rank, world: this process is number `rank` of `world`.
         workers: threads.
         size: of the squashed images.
@@ -51,11 +53,10 @@ def multibox_batches(
             settings' batches are not the plan's.
     """
     check_batch_size(plan, settings.images_per_batch)
-    negatives = which_teach_negatives(training_set)
+    negatives = negative_weights(training_set, unannotated).tolist()
 
     def sample(planned: PlannedImage, slot: int) -> MultiBoxSample | str:
-        wrong_elsewhere = bool(negatives[planned.index])
-        return sample_image_view(training_set, planned, slot, wrong_elsewhere, settings, seed=seed, size=size)
+        return sample_image_view(training_set, planned, slot, negatives[planned.index], settings, seed=seed, size=size)
 
     return planned_batches(
         sample,
@@ -73,7 +74,7 @@ def sample_image_view(
     training_set: TrainingSet,
     planned: PlannedImage,
     slot: int,
-    negatives: bool,
+    negatives: float,
     settings: ViewSettings,
     *,
     seed: int,
@@ -101,12 +102,14 @@ def sample_image_view(
     )
 
 
-def which_teach_negatives(training_set: TrainingSet) -> NDArray[np.bool_]:
-    """(I,) whether a place without a box is no object, as far as objects are annotated at all.
+def negative_weights(training_set: TrainingSet, unannotated: float) -> NDArray[np.float32]:
+    """(I,) how wrong a prediction is where an image has no box.
 
-    So it is where an image is annotated exhaustively for two classes or more, or for the only class there is. An image
-    annotated for one class of many (CLS-LOC), or for none, has other objects without boxes as a rule.
+    1 where an image is annotated exhaustively for all classes; `unannotated` where it is for two classes or more: what
+    has no box there may be of another class. 0 where it is annotated for one class of many (CLS-LOC), or for none: such
+    an image has other objects without boxes as a rule.
     """
+    classes = len(training_set.classes)
     covered = (~training_set.allowed[:, :-1]).sum(axis=1)[training_set.background]
-    enough: NDArray[np.bool_] = covered >= min(2, len(training_set.classes))
-    return enough
+    weights = np.where(covered >= min(2, classes), unannotated, 0.0)
+    return np.where(covered == classes, 1.0, weights).astype(np.float32)

@@ -36,7 +36,7 @@ def upload_multibox(
             raise ValueError(f"{sample.path}: expected uint8 {tuple(row.shape)}, got {got}")
         row.copy_(sample.image)
     images = distort_batch(on_device(pixels, device), [sample.distortion for sample in batch.samples])
-    negatives = torch.tensor([sample.negatives for sample in batch.samples], dtype=torch.bool)
+    negatives = torch.tensor([sample.negatives for sample in batch.samples], dtype=torch.float32)
     return MultiBoxBatch(
         images=input_format.normalise(images).contiguous(memory_format=torch.channels_last),
         boxes=_boxes(batch.samples, device),

@@ -61,6 +61,7 @@ def test_the_choices_are_those_of_the_code_that_uses_them() -> None:
 def test_the_papers_values_are_the_defaults() -> None:
     loss = MultiBoxLossConfig()
     assert (loss.alpha, loss.matching, loss.extra_iou, loss.units) == (0.3, "predictions", None, "image")
+    assert (loss.unannotated, loss.near_iou) == (1.0, None)
     assert (MultiBoxHeadConfig().kind, MultiBoxHeadConfig().priors) == ("fully_connected", 800)
 
 
@@ -86,6 +87,12 @@ def test_the_papers_values_are_the_defaults() -> None:
         (MultiBoxLossConfig, {"alpha": 0.0}, "loss.alpha: expected a finite number above 0.0 on, got 0.0"),
         (MultiBoxLossConfig, {"matching": "greedy"}, "--loss.matching: expected one of predictions, priors"),
         (MultiBoxLossConfig, {"units": "pixel"}, "--loss.units: expected one of image, prior, got 'pixel'"),
+        (MultiBoxLossConfig, {"near_iou": 1.5}, "loss.near_iou: expected a finite number above 0.0 to 1.0, got 1.5"),
+        (
+            MultiBoxLossConfig,
+            {"unannotated": -0.1},
+            "loss.unannotated: expected a finite number from 0.0 to 1.0, got -0.1",
+        ),
         (MultiBoxLossConfig, {"extra_iou": 0.0}, "loss.extra_iou: expected a finite number above 0.0 to 1.0, got 0.0"),
         (MultiBoxValidationConfig, {"held_back": 1.0}, "validation.held_back: expected a finite number"),
         (MultiBoxValidationConfig, {"every": -1}, "--validation.every: expected at least 0, got -1"),
@@ -143,7 +150,7 @@ def test_every_config_file_is_understood_and_says_what_it_is(path: Path) -> None
     config = read(path)
     written = yaml.safe_load(text)
     assert [one.kind for one in config.data] == [one["kind"] for one in written["data"]]
-    assert config.head.priors == written["head"]["priors"]
+    assert config.head.kind == written["head"]["kind"]
     assert config.optimisation.steps == written["optimisation"]["steps"]
 
 

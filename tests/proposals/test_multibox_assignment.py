@@ -23,17 +23,17 @@ def random_case(seed: int, objects: int, priors: int) -> tuple[Tensor, Tensor, T
 
 
 def counted_loss(
-    logits: Tensor, locations: Tensor, boxes: Tensor, alpha: float, chosen: tuple[int, ...], negatives: bool
+    logits: Tensor, locations: Tensor, boxes: Tensor, alpha: float, chosen: tuple[int, ...], negatives: float
 ) -> float:
     """F(x, l, c) as the paper writes it, for one matching: object j has prediction chosen[j].
 
-    Without negatives, unmatched predictions cost nothing.
+    `negatives` is what an unmatched prediction costs, of the paper's cost.
     """
     confidences = [1 / (1 + math.exp(-logit)) for logit in logits.tolist()]
     location = sum(((locations[i] - boxes[j]) ** 2).sum().item() / 2 for j, i in enumerate(chosen))
     matched = sum(-math.log(confidences[i]) for i in chosen)
     others = sum(-math.log(1 - c) for i, c in enumerate(confidences) if i not in chosen)
-    return alpha * location + matched + (others if negatives else 0)
+    return alpha * location + matched + negatives * others
 
 
 def as_lists(matches: Matches) -> list[tuple[int, int, int]]:
@@ -110,16 +110,16 @@ def test_costs_by_hand() -> None:
     assert location_costs(locations, boxes[:, None], scales).tolist() == [[0.5, 0.125]]
 
 
-@pytest.mark.parametrize("negatives", [True, False])
+@pytest.mark.parametrize("negatives", [1.0, 0.2, 0.0])
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize(("objects", "priors", "alpha"), [(1, 5, 0.3), (3, 5, 0.3), (3, 5, 30.0), (4, 4, 5.0)])
 def test_the_matching_minimises_the_loss_that_counts(
-    seed: int, objects: int, priors: int, alpha: float, negatives: bool
+    seed: int, objects: int, priors: int, alpha: float, negatives: float
 ) -> None:
     logits, locations, boxes = random_case(seed, objects, priors)
     before = [one.clone() for one in (logits, locations, boxes)]
-    costs = matching_costs(logits, locations, boxes, alpha, negatives=torch.full((objects,), negatives))
-    if negatives:
+    costs = matching_costs(logits, locations, boxes, alpha, negatives=torch.full((objects, 1), negatives))
+    if negatives == 1:
         assert torch.equal(costs, matching_costs(logits, locations, boxes, alpha))
     found = tuple(assign(costs).tolist())
     ways = itertools.permutations(range(priors), objects)
@@ -132,15 +132,15 @@ def test_an_extreme_confidence_costs_a_finite_amount() -> None:
     costs = matching_costs(torch.tensor([-300.0, 300.0]), torch.zeros(2, 4), torch.zeros(1, 4), 0.3)
     assert costs.tolist() == [[300.0, -300.0]]
     both = torch.tensor([-300.0, 300.0]), torch.zeros(2, 4), torch.zeros(1, 4)
-    assert matching_costs(*both, 0.3, negatives=torch.tensor([False])).tolist() == [[300.0, 0.0]]
+    assert matching_costs(*both, 0.3, negatives=torch.zeros(1, 1)).tolist() == [[300.0, 0.0]]
 
 
 def test_where_nothing_else_counts_the_one_on_the_object_is_matched_by_hand() -> None:
     logits, box = torch.tensor([[6.0, 3.0]]), torch.tensor([[0.0, 0.0, 0.5, 0.5]])
     locations = torch.stack([box + 0.5, box], dim=1)  # all corners of the first are off by 0.5: ½ · 4 · 0.25 = 0.5
     # 0.3 · 0.5 − 6 = −5.85 against −3; without negatives 0.15 + log (1 + e^−6) = 0.1525, log (1 + e^−3) = 0.0486.
-    for negatives, costs, expected in ((True, [-5.85, -3.0], 0), (False, [0.152476, 0.048587], 1)):
-        flag = torch.tensor([negatives])
+    for negatives, costs, expected in ((1.0, [-5.85, -3.0], 0), (0.0, [0.152476, 0.048587], 1)):
+        flag = torch.tensor([[negatives]])
         found = matching_costs(logits[0], locations[0], box, 0.3, negatives=flag)
         torch.testing.assert_close(found, torch.tensor([costs]), atol=1e-6, rtol=0)
         matches = assign_batch(logits, locations, locations[0], [box], alpha=0.3, negatives=flag)
@@ -151,7 +151,7 @@ def test_each_image_of_a_batch_is_matched_by_what_counts_in_it() -> None:
     """The image above, with and without negatives; one without objects between them."""
     box = torch.tensor([[0.0, 0.0, 0.5, 0.5]])
     logits, locations = torch.tensor([[6.0, 3.0]] * 4), torch.stack([box + 0.5, box], dim=1).expand(4, -1, -1)
-    boxes, negatives = [box, torch.zeros(0, 4), box, box], torch.tensor([False, True, True, False])
+    boxes, negatives = [box, torch.zeros(0, 4), box, box], torch.tensor([[0.0], [1.0], [1.0], [0.0]])
     matches = assign_batch(logits, locations, locations[0], boxes, alpha=0.3, negatives=negatives)
     assert as_lists(matches) == [(0, 1, 0), (2, 0, 1), (3, 1, 2)]
     by_prior = [

@@ -17,7 +17,7 @@ from proposals.multibox_network import MultiBoxOutputs
 
 PRIORS = torch.tensor([[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]])
 LOG3 = math.log(3)
-BOTH = torch.tensor([True])
+BOTH = torch.tensor([1.0])
 
 
 def random_batch(seed: int, counts: Sequence[int], priors: int) -> tuple[MultiBoxOutputs, Tensor, list[Tensor]]:
@@ -55,7 +55,7 @@ def test_two_images_by_hand() -> None:
     logits = torch.zeros(2, 3)
     logits[1, 0] = -LOG3
     boxes = [PRIORS[[2, 1]], torch.zeros(0, 4)]
-    loss, sums = MultiBoxLoss()(MultiBoxOutputs(logits, torch.zeros(2, 3, 4)), PRIORS, boxes, torch.tensor([True] * 2))
+    loss, sums = MultiBoxLoss()(MultiBoxOutputs(logits, torch.zeros(2, 3, 4)), PRIORS, boxes, torch.ones(2))
     expected = 3 * math.log(2) + (-math.log(3 / 4) + 2 * math.log(2))
     assert loss.item() == pytest.approx(expected, rel=1e-6)
     assert named(sums) == pytest.approx(
@@ -67,21 +67,53 @@ def test_two_images_by_hand() -> None:
 def test_an_image_that_teaches_no_negatives_by_hand() -> None:
     logits = torch.tensor([[LOG3, 0.0, -LOG3]] * 2)
     boxes, outputs = [PRIORS[:1]] * 2, MultiBoxOutputs(logits, torch.zeros(2, 3, 4))
-    loss, sums = MultiBoxLoss()(outputs, PRIORS, boxes, torch.tensor([False, True]))
+    loss, sums = MultiBoxLoss()(outputs, PRIORS, boxes, torch.tensor([0.0, 1.0]))
     # The first image has −log ¾ for its match alone.
     expected = -math.log(3 / 4) + (-math.log(3 / 4) - math.log(1 / 2) - math.log(3 / 4))
     assert loss.item() == pytest.approx(expected, rel=1e-6)
     assert named(sums)["objects"] == 2
-    nothing, sums = MultiBoxLoss()(outputs, PRIORS, [torch.zeros(0, 4)] * 2, torch.tensor([False, False]))
+    nothing, sums = MultiBoxLoss()(outputs, PRIORS, [torch.zeros(0, 4)] * 2, torch.tensor([0.0, 0.0]))
     assert nothing.item() == 0
     assert named(sums) == {**dict.fromkeys(SUMS, 0.0), "images": 2}
+
+
+def test_an_image_whose_negatives_count_a_tenth_by_hand() -> None:
+    outputs = MultiBoxOutputs(torch.tensor([[LOG3, 0.0, -LOG3]]), torch.zeros(1, 3, 4))
+    loss, _ = MultiBoxLoss()(outputs, PRIORS, [PRIORS[:1]], torch.tensor([0.1]))
+    assert loss.item() == pytest.approx(-math.log(3 / 4) + 0.1 * (-math.log(1 / 2) - math.log(3 / 4)), rel=1e-6)
+
+
+def test_near_an_object_every_image_teaches_negatives_by_hand() -> None:
+    """Prior 2 is the whole image, of which the object, prior 0, is a quarter; prior 1 is apart from it."""
+    logits = torch.tensor([[LOG3, 0.0, -LOG3], [0.0, 0.0, 0.0]])
+    outputs, boxes = MultiBoxOutputs(logits, torch.zeros(2, 3, 4)), [PRIORS[:1], torch.zeros(0, 4)]
+    match, far, near = -math.log(3 / 4), -math.log(1 / 2), -math.log(3 / 4)
+    for near_iou, weight, expected in (
+        (None, 0.0, match),
+        (0.26, 0.0, match),
+        (0.25, 0.0, match + near),
+        (0.25, 0.1, match + near + 0.1 * far + 3 * 0.1 * far),
+    ):
+        loss, _ = MultiBoxLoss(near_iou=near_iou)(outputs, PRIORS, boxes, torch.full((2,), weight))
+        assert loss.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_near_an_object_the_matching_knows_what_an_unmatched_prediction_costs_by_hand() -> None:
+    # One object. Prediction 0: logit 6, all corners off by 0.5, its prior apart from the object; 1: logit 3, on it.
+    priors = torch.tensor([[0.5, 0.5, 1.0, 1.0], [0.0, 0.0, 0.5, 0.5]])
+    outputs = MultiBoxOutputs(torch.tensor([[6.0, 3.0]]), torch.zeros(1, 2, 4))
+    first = 0.15 + math.log(1 + math.exp(-6)) + math.log(1 + math.exp(3))  # 1 is unmatched, and near
+    second = math.log(1 + math.exp(-3))  # 0 is unmatched, and costs nothing
+    assert second < first
+    loss, _ = MultiBoxLoss(near_iou=0.5)(outputs, priors, [priors[1:]], torch.zeros(1))
+    assert loss.item() == pytest.approx(second)
 
 
 def test_without_negatives_the_matching_minimises_what_counts_by_hand() -> None:
     # One object. Prediction 0: logit 6, every corner off by 0.5; prediction 1: logit 3, exactly there.
     priors = torch.tensor([[0.5, 0.5, 1.0, 1.0], [0.0, 0.0, 0.5, 0.5]])
     outputs = MultiBoxOutputs(torch.tensor([[6.0, 3.0]]), torch.zeros(1, 2, 4))
-    loss, sums = MultiBoxLoss()(outputs, priors, [priors[1:]], torch.tensor([False]))
+    loss, sums = MultiBoxLoss()(outputs, priors, [priors[1:]], torch.tensor([0.0]))
     assert loss.item() == pytest.approx(math.log(1 + math.exp(-3)))  # 0.049; the other would cost 0.15 + 0.002
     assert named(sums)["location_loss"] == 0
     loss, _ = MultiBoxLoss()(outputs, priors, [priors[1:]], BOTH)
@@ -121,8 +153,8 @@ def test_extra_matches_by_hand() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("negatives", [(True, True, True), (False, False, False), (False, True, True)])
-def test_the_smallest_of_all_matchings(seed: int, negatives: tuple[bool, ...]) -> None:
+@pytest.mark.parametrize("negatives", [(1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (0.0, 1.0, 0.3)])
+def test_the_smallest_of_all_matchings(seed: int, negatives: tuple[float, ...]) -> None:
     """What counts of the paper's F for every matching of every image; the loss is the sum of the minima."""
     counts, alpha = (2, 0, 3), 4.0
     outputs, priors, boxes = random_batch(seed, counts, 5)
@@ -141,13 +173,13 @@ def test_the_smallest_of_all_matchings(seed: int, negatives: tuple[bool, ...]) -
 
 
 def counted_loss(
-    logits: Tensor, locations: Tensor, boxes: Tensor, alpha: float, chosen: tuple[int, ...], negatives: bool
+    logits: Tensor, locations: Tensor, boxes: Tensor, alpha: float, chosen: tuple[int, ...], negatives: float
 ) -> float:
     confidences = [1 / (1 + math.exp(-logit)) for logit in logits.tolist()]
     location = sum(((locations[i] - boxes[j]) ** 2).sum().item() / 2 for j, i in enumerate(chosen))
     matched = sum(-math.log(confidences[i]) for i in chosen)
     others = sum(-math.log(1 - c) for i, c in enumerate(confidences) if i not in chosen)
-    return alpha * location + matched + (others if negatives else 0)
+    return alpha * location + matched + negatives * others
 
 
 OPTIONS: list[dict[str, Any]] = [
@@ -155,7 +187,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"units": "prior"},
     {"matching": "priors"},
     {"extra_iou": 0.3},
-    {"alpha": 5.0, "extra_iou": 0.2, "matching": "priors", "units": "prior"},
+    {"near_iou": 0.2},
+    {"alpha": 5.0, "extra_iou": 0.2, "matching": "priors", "units": "prior", "near_iou": 0.1},
 ]
 
 
@@ -164,7 +197,7 @@ def test_the_gradient_is_the_slope(options: dict[str, Any]) -> None:
     """By small steps of every output, which change no matching."""
     outputs, priors, boxes = random_batch(1, (2, 0, 7), 5)
     logits, offsets = outputs.logits.requires_grad_(), outputs.offsets.requires_grad_()
-    criterion, negatives = MultiBoxLoss(**options), torch.tensor([True, True, False])
+    criterion, negatives = MultiBoxLoss(**options), torch.tensor([1.0, 1.0, 0.0])
     loss, _ = criterion(MultiBoxOutputs(logits, offsets), priors, boxes, negatives)
     slopes = torch.autograd.grad(loss, (logits, offsets))
     for values, gradient in zip((logits, offsets), slopes, strict=True):
@@ -197,7 +230,7 @@ def test_the_gradient_by_hand() -> None:
 @pytest.mark.parametrize("options", OPTIONS)
 def test_images_add_up_and_objects_may_be_shuffled(options: dict[str, Any]) -> None:
     outputs, priors, boxes = random_batch(0, (3, 0, 4, 1), 6)
-    criterion, negatives = MultiBoxLoss(**options), torch.tensor([True, False, False, True])
+    criterion, negatives = MultiBoxLoss(**options), torch.tensor([1.0, 0.0, 0.0, 1.0])
     loss, sums = criterion(outputs, priors, boxes, negatives)
     parts = [
         criterion(MultiBoxOutputs(outputs.logits[[i]], outputs.offsets[[i]]), priors, [boxes[i]], negatives[[i]])
@@ -210,9 +243,7 @@ def test_images_add_up_and_objects_may_be_shuffled(options: dict[str, Any]) -> N
 
 
 def test_no_images() -> None:
-    loss, sums = MultiBoxLoss()(
-        MultiBoxOutputs(torch.zeros(0, 3), torch.zeros(0, 3, 4)), PRIORS, [], torch.zeros(0, dtype=torch.bool)
-    )
+    loss, sums = MultiBoxLoss()(MultiBoxOutputs(torch.zeros(0, 3), torch.zeros(0, 3, 4)), PRIORS, [], torch.zeros(0))
     assert loss.item() == 0
     assert sums.tolist() == [0] * 5
 
@@ -240,8 +271,8 @@ def test_finite_however_sure(size: float) -> None:
 
 @pytest.mark.parametrize("where", ["logits", "offsets"])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
-@pytest.mark.parametrize("negatives", [True, False])
-def test_an_output_that_is_not_finite_shows_in_the_loss(where: str, value: float, negatives: bool) -> None:
+@pytest.mark.parametrize("negatives", [1.0, 0.1, 0.0])
+def test_an_output_that_is_not_finite_shows_in_the_loss(where: str, value: float, negatives: float) -> None:
     outputs = MultiBoxOutputs(torch.tensor([[5.0, 5.0, -5.0]]), torch.zeros(1, 3, 4))
     getattr(outputs, where)[0, 2] = value
     loss, sums = MultiBoxLoss()(outputs, PRIORS, [PRIORS[:1]], torch.tensor([negatives]))
@@ -253,7 +284,7 @@ def test_float32_inside_autocast_and_from_bfloat16() -> None:
     outputs, priors, boxes = random_batch(2, (3, 1), 8)
     rounded = MultiBoxOutputs(outputs.logits.bfloat16(), outputs.offsets.bfloat16())
     exact = MultiBoxOutputs(rounded.logits.float(), rounded.offsets.float())
-    negatives = torch.tensor([True, True])
+    negatives = torch.tensor([1.0, 1.0])
     expected = MultiBoxLoss()(exact, priors, boxes, negatives)
     with torch.autocast("cpu", torch.bfloat16):
         found = MultiBoxLoss()(rounded, priors, boxes, negatives)
@@ -286,6 +317,7 @@ def test_a_few_steps_find_the_object() -> None:
         ({"matching": "boxes"}, "matching: expected one of predictions, priors, got 'boxes'"),
         ({"extra_iou": 0.0}, "extra_iou: expected a number above 0, at most 1, or None, got 0.0"),
         ({"extra_iou": 1.1}, "extra_iou: expected a number above 0"),
+        ({"near_iou": 0.0}, "near_iou: expected a number above 0, at most 1, or None, got 0.0"),
         ({"units": "pixels"}, "units: expected one of image, prior, got 'pixels'"),
     ],
 )
@@ -297,13 +329,18 @@ def test_settings_that_are_none(options: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("shapes", "boxes", "negatives", "message"),
     [
-        (((1, 2), (1, 3, 4)), [(1, 4)], torch.tensor([True]), r"outputs: expected .* got \(1, 2\), \(1, 3, 4\) and"),
-        (((1, 3), (1, 3)), [(1, 4)], torch.tensor([True]), r"outputs: expected logits \(N, K\), offsets \(N, K, 4\)"),
-        (((3,), (3, 4)), [(1, 4)], torch.tensor([True]), "outputs: expected logits"),
-        (((1, 3), (1, 3, 4)), [], torch.tensor([True]), r"boxes: expected 1 tensors \(m, 4\), got \[\]"),
-        (((1, 3), (1, 3, 4)), [(4,)], torch.tensor([True]), r"boxes: expected 1 tensors \(m, 4\), got \[\(4,\)\]"),
-        (((1, 3), (1, 3, 4)), [(1, 4)], torch.tensor([1]), r"negatives: expected bool \(1,\), got torch.int64 \(1,\)"),
-        (((1, 3), (1, 3, 4)), [(1, 4)], torch.tensor([True] * 2), r"negatives: expected bool \(1,\), got torch.bool"),
+        (((1, 2), (1, 3, 4)), [(1, 4)], torch.tensor([1.0]), r"outputs: expected .* got \(1, 2\), \(1, 3, 4\) and"),
+        (((1, 3), (1, 3)), [(1, 4)], torch.tensor([1.0]), r"outputs: expected logits \(N, K\), offsets \(N, K, 4\)"),
+        (((3,), (3, 4)), [(1, 4)], torch.tensor([1.0]), "outputs: expected logits"),
+        (((1, 3), (1, 3, 4)), [], torch.tensor([1.0]), r"boxes: expected 1 tensors \(m, 4\), got \[\]"),
+        (((1, 3), (1, 3, 4)), [(4,)], torch.tensor([1.0]), r"boxes: expected 1 tensors \(m, 4\), got \[\(4,\)\]"),
+        (
+            ((1, 3), (1, 3, 4)),
+            [(1, 4)],
+            torch.tensor([True]),
+            r"negatives: expected float32 \(1,\), got torch.bool \(1,\)",
+        ),
+        (((1, 3), (1, 3, 4)), [(1, 4)], torch.ones(2), r"negatives: expected float32 \(1,\), got torch.float32 \(2,\)"),
     ],
 )
 def test_shapes_that_do_not_fit(
@@ -318,7 +355,7 @@ def test_shapes_that_do_not_fit(
 @pytest.mark.parametrize("options", OPTIONS)
 def test_on_a_gpu_the_host_waits_once_and_the_numbers_are_the_same(options: dict[str, Any]) -> None:
     outputs, priors, boxes = random_batch(0, (3, 0, 4, 1), 6)
-    criterion, negatives = MultiBoxLoss(**options), torch.tensor([True, False, False, True])
+    criterion, negatives = MultiBoxLoss(**options), torch.tensor([1.0, 0.0, 0.0, 1.0])
     expected = criterion(outputs, priors, boxes, negatives)
     there = MultiBoxOutputs(outputs.logits.cuda(), outputs.offsets.cuda())
     arguments = there, priors.cuda(), [one.cuda() for one in boxes], negatives.cuda()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from detect.training.batch_plan import BatchPlan
 from detect.training.data_sets import read_data_set
 from detect.training.joined_sets import join_sets
 from detect.training.multibox_samples import MultiBoxSample
-from detect.training.multibox_stream import multibox_batches, which_teach_negatives
+from detect.training.multibox_stream import multibox_batches, negative_weights
 from detect.training.region_samples import Distortion, TrainingBatch
 from detect.training.training_set import IGNORED, TrainingSet
 from proposals.multibox_input import squash
@@ -44,7 +45,7 @@ def stream(
     settings: MultiBoxSamplingConfig = SETTINGS,
     seed: int = 0,
     size: int = 32,
-    **how: int,
+    **how: Any,
 ) -> list[TrainingBatch[MultiBoxSample]]:
     plan = BatchPlan(photos.weights, settings.images_per_batch, seed)
     first, last = steps
@@ -180,7 +181,7 @@ def test_objects_of_any_class_or_none_are_objects_but_ignored_ones_are_not(photo
         one.boxes.tobytes(): one for one in samples(stream(changed, settings=PLAIN)) if one.index == 3
     }.values()
     assert len(sample.boxes) == 2
-    assert sample.negatives
+    assert sample.negatives == 1
 
 
 @pytest.mark.parametrize("crops", [0.0, 1.0])
@@ -189,7 +190,7 @@ def test_no_objects_and_ignored_objects_alone(photos: TrainingSet, crops: float)
     found = samples(stream(nothing, settings=replace(SETTINGS, crops=crops)))
     assert len(found) == 24
     assert {sample.boxes.shape for sample in found} == {(0, 4)}
-    assert all(sample.negatives for sample in found)
+    assert {sample.negatives for sample in found} == {1.0}
 
 
 def test_an_unreadable_image_is_recorded_and_its_batch_goes_on(photos: TrainingSet, tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def test_another_batch_than_the_plan_s_is_refused(photos: TrainingSet) -> None:
         multibox_batches(photos, BatchPlan(np.ones(7), 2, 0), SETTINGS, seed=0, first_step=0, last_step=1)
 
 
-def test_only_images_annotated_for_several_classes_teach_negatives(tmp_path: Path) -> None:
+def test_how_much_images_teach_negatives(tmp_path: Path) -> None:
     """VOC and COCO are for theirs and DET for all; CLS-LOC for the class of the image (a dog) or for none (a tench)."""
     voc, _ = read_data_set("voc", write_voc(tmp_path / "voc", {"a": [("dog", (1, 2, 10, 20))], "b": []}))
     dog = {"c": [("n02084071", (0, 2, 10, 20))]}
@@ -247,9 +248,12 @@ def test_only_images_annotated_for_several_classes_teach_negatives(tmp_path: Pat
     }
     coco, _ = read_data_set("coco", write_json(tmp_path / "coco/instances.json", data), images=tmp_path / "coco")
     joined = join_sets([voc, det, loc, coco])
-    found = dict(zip(joined.names, which_teach_negatives(joined).tolist(), strict=True))
-    assert found == {"a": True, "b": True, "c": True, "d": False, "e": False, "f": True}
-    assert samples(stream(loc, (0, 1), replace(PLAIN, images_per_batch=2)))[0].negatives is False
+    for unannotated in (1.0, 0.25, 0.0):
+        found = dict(zip(joined.names, negative_weights(joined, unannotated).tolist(), strict=True))
+        assert found == {"a": unannotated, "b": unannotated, "c": 1, "d": 0, "e": 0, "f": unannotated}
+        drawn = samples(stream(joined, (0, 3), replace(PLAIN, images_per_batch=2), unannotated=unannotated))
+        assert {joined.names[one.index]: one.negatives for one in drawn} == found
+    assert samples(stream(loc, (0, 1), replace(PLAIN, images_per_batch=2)))[0].negatives == 0
 
 
 def test_of_the_only_class_there_is_one_is_enough(photos: TrainingSet) -> None:
@@ -261,4 +265,4 @@ def test_of_the_only_class_there_is_one_is_enough(photos: TrainingSet) -> None:
         targets=np.zeros_like(photos.targets),
         background=np.array([0, 1, 0, 1, 1, 0, 0]),
     )
-    assert which_teach_negatives(of_one).tolist() == [False, True, False, True, True, False, False]
+    assert negative_weights(of_one, 0.5).tolist() == [0, 1, 0, 1, 1, 0, 0]

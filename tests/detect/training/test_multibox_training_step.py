@@ -71,7 +71,7 @@ def sample(step: int, slot: int) -> MultiBoxSample:
     corner = rng.uniform(0, 0.5, (0 if slot == 2 else 1 + slot % 2, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(0.2, 0.5, corner.shape)], axis=1).astype(np.float32)
     pixels = torch.from_numpy(rng.integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8))
-    return MultiBoxSample(slot, slot, Path(f"step{step}_slot{slot}.jpg"), pixels, boxes, slot != 3)
+    return MultiBoxSample(slot, slot, Path(f"step{step}_slot{slot}.jpg"), pixels, boxes, float(slot != 3))
 
 
 def batch(step: int, *slots: int) -> TrainingBatch[MultiBoxSample]:
@@ -164,7 +164,7 @@ def test_all_that_learns_gets_a_gradient(network: Any, setting: HeadSetting, fro
     with torch.autocast("cpu", torch.bfloat16):
         outputs = whole(images)
     boxes = [torch.tensor([[0.1, 0.2, 0.6, 0.7]]), torch.zeros(0, 4)]
-    loss, _ = MultiBoxLoss()(outputs, whole.priors, boxes, torch.ones(2, dtype=torch.bool))
+    loss, _ = MultiBoxLoss()(outputs, whole.priors, boxes, torch.ones(2))
     loss.backward()
     without = [name for name, one in whole.named_parameters() if one.requires_grad and one.grad is None]
     assert without == []

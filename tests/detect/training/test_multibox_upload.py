@@ -18,7 +18,7 @@ from detect.training.region_samples import Distortion, TrainingBatch
 SIZE = 16
 
 
-def view(slot: int, objects: int, distortion: Distortion | None = None, negatives: bool = True) -> MultiBoxSample:
+def view(slot: int, objects: int, distortion: Distortion | None = None, negatives: float = 1.0) -> MultiBoxSample:
     rng = np.random.default_rng(slot)
     image = torch.from_numpy(rng.integers(0, 256, (3, SIZE, SIZE), dtype=np.uint8))
     boxes = random_boxes(objects, (1, 1), rng, smallest=0.1)
@@ -32,7 +32,7 @@ def on(device: str, *samples: MultiBoxSample, input_format: InputFormat = BVLC_I
 SAMPLES = (
     view(0, 3),
     view(1, 0, Distortion(1.2, 0.9, 1.1, 0.02)),
-    view(3, 1, Distortion(hue=-0.01), negatives=False),
+    view(3, 1, Distortion(hue=-0.01), negatives=0.1),
 )
 
 
@@ -40,7 +40,7 @@ def test_pixels_by_hand() -> None:
     """One red: BVLC's order is B, G, R, less 104, 117, 123."""
     image = torch.zeros((3, SIZE, SIZE), dtype=torch.uint8)
     image[0] = 200
-    red = MultiBoxSample(0, 0, Path("red.png"), image, np.zeros((0, 4), np.float32), True)
+    red = MultiBoxSample(0, 0, Path("red.png"), image, np.zeros((0, 4), np.float32), 1.0)
     assert on("cpu", red).images[0, :, 5, 9].tolist() == [-104, -117, 77]
 
 
@@ -52,7 +52,7 @@ def test_against_one_view_at_a_time(input_format: InputFormat) -> None:
         torch.testing.assert_close(batch.images[row], expected, atol=1e-4, rtol=0)
         np.testing.assert_array_equal(batch.boxes[row], sample.boxes)
     assert [len(boxes) for boxes in batch.boxes] == [3, 0, 1]
-    assert batch.negatives.tolist() == [True, True, False]
+    torch.testing.assert_close(batch.negatives, torch.tensor([1.0, 1.0, 0.1]))
 
 
 def test_undistorted_views_keep_every_bit_beside_distorted_ones() -> None:
@@ -65,7 +65,7 @@ def test_types_and_layout() -> None:
     batch = on("cpu", *SAMPLES)
     assert batch.images.shape == (3, 3, SIZE, SIZE)
     assert batch.images.is_contiguous(memory_format=torch.channels_last)
-    assert (batch.images.dtype, batch.negatives.dtype) == (torch.float32, torch.bool)
+    assert (batch.images.dtype, batch.negatives.dtype) == (torch.float32, torch.float32)
     assert {(boxes.dtype, boxes.shape[1]) for boxes in batch.boxes} == {(torch.float32, 4)}
 
 
@@ -73,7 +73,7 @@ def test_nothing() -> None:
     batch = on("cpu")
     assert batch.images.shape == (0, 3, SIZE, SIZE)
     assert batch.boxes == ()
-    assert (batch.negatives.shape, batch.negatives.dtype) == ((0,), torch.bool)
+    assert (batch.negatives.shape, batch.negatives.dtype) == ((0,), torch.float32)
 
 
 def test_inputs_are_left_alone_and_not_shared() -> None:
@@ -90,7 +90,7 @@ def test_inputs_are_left_alone_and_not_shared() -> None:
 def test_a_view_of_another_size_or_type_is_refused() -> None:
     with pytest.raises(ValueError, match=r"0\.jpg: expected uint8 \(3, 224, 224\), got torch\.uint8 \(3, 16, 16\)"):
         upload_multibox(TrainingBatch(0, 0, SAMPLES), input_format=BVLC_INPUT, device="cpu")
-    floats = MultiBoxSample(0, 0, Path("f.jpg"), SAMPLES[0].image.float(), SAMPLES[0].boxes, True)
+    floats = MultiBoxSample(0, 0, Path("f.jpg"), SAMPLES[0].image.float(), SAMPLES[0].boxes, 1.0)
     with pytest.raises(ValueError, match=r"f\.jpg: expected uint8 \(3, 16, 16\), got torch\.float32 \(3, 16, 16\)"):
         on("cpu", floats)
 
