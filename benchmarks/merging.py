@@ -6,12 +6,13 @@
 The calibration is fitted on the photos of --fit (give some that MultiBox did not learn from: it is better at those it
 did) and judged on those of --data, both spaced evenly over their data sets; the same photo in both is refused. IMAGES
 may be a .txt list of photos. Lists: selective search at superpixel scales 1 and 2, MultiBox, and scale 2 merged with
-MultiBox in three orders: fitted; taking turns, as without a calibration; and MultiBox first, then the search. "Any
+MultiBox in four orders: fitted; with each list fitted by itself; taking turns, as without a calibration; and MultiBox
+first, then the search. "Any
 split" is the best that any number of MultiBox's first boxes, and the search's for the rest of N, cover, chosen for
 each N with the answers known: no order of these two lists can do better, but for near duplicates. Coverage, ABO, MABO
 and AR as `googlenet-rcnn evaluate proposals` has them; "change" is coverage with all boxes less that of the search at
 scale 1, with its 95 % interval from 2000 resamplings of the photos. Nothing is timed. --save writes the model with
-the fitted calibration in its header; it belongs to --mode and --multibox-limit.
+the fitted calibration in its header, named after the file; it belongs to --mode and --multibox-limit.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from detect.torch_threads import heeding_torch_threads, one_torch_thread
 from detect.whole_files import OutputError
 from proposals import Proposals, selective_search
 from proposals.diversity import MODES
-from proposals.merge_calibration import FirstRanks, first_ranks, fit
+from proposals.merge_calibration import FirstRanks, first_ranks, fit, fit_rank_value
 from proposals.merged_proposals import UNCALIBRATED, MergeCalibration, RankValue, merge
 from proposals.multibox import MultiBoxSettings
 from proposals.proposals import Proposer
@@ -85,9 +86,14 @@ def ranks_of(photos: TruthPhotos, lists: Sequence[Proposals]) -> FirstRanks:
     return FirstRanks.join(first_ranks(boxes, one.boxes) for boxes, one in zip(objects, lists, strict=True))
 
 
-def merged_lists(lists: Lists, calibration: MergeCalibration) -> Lists:
-    """The merged list in its three orders."""
-    orders = {FITTED: calibration, "merged, taking turns": UNCALIBRATED, "merged, MultiBox first": MULTIBOX_FIRST}
+def merged_lists(lists: Lists, calibration: MergeCalibration, apart: MergeCalibration) -> Lists:
+    """The merged list in its four orders; `apart`: each list fitted by itself."""
+    orders = {
+        FITTED: calibration,
+        "merged, each by itself": apart,
+        "merged, taking turns": UNCALIBRATED,
+        "merged, MultiBox first": MULTIBOX_FIRST,
+    }
     pairs = list(zip(lists[SEARCH], lists[MULTIBOX], strict=True))
     return {name: [merge(*pair, order) for pair in pairs] for name, order in orders.items()}
 
@@ -141,11 +147,11 @@ def tables(results: Mapping[str, Any]) -> str:
 
 
 def save_calibrated(path: Path, model: MultiBoxModel, calibration: MergeCalibration) -> None:
-    """In half precision if that is how the model was stored."""
+    """Named after its file; in half precision if that is how the model was stored."""
     state = model.network.state_dict()
     weights = [value for name, value in state.items() if name != "priors" and value.is_floating_point()]
     halves = all(torch.equal(value.half().float(), value) for value in weights)
-    info = dataclasses.replace(model.info, merge=calibration)
+    info = dataclasses.replace(model.info, name=path.stem, merge=calibration)
     save_multibox(path, info, state, dtype=torch.float16 if halves else torch.float32)
 
 
@@ -160,14 +166,17 @@ def refuse_shared(fitted: Mapping[str, TruthPhotos], judged: Mapping[str, TruthP
         raise SystemExit(f"--data: expected other photos than those of --fit, got {path} in both")
 
 
-def fit_calibration(sets: Mapping[str, TruthPhotos], propose: Callable[[TruthPhotos], Lists]) -> MergeCalibration:
+def fit_calibrations(
+    sets: Mapping[str, TruthPhotos], propose: Callable[[TruthPhotos], Lists]
+) -> tuple[MergeCalibration, MergeCalibration]:
+    """Fitted together, and each list by itself."""
     found = {name: (photos, propose(photos)) for name, photos in sets.items()}
     ranks = [
         FirstRanks.join(ranks_of(photos, lists[name]) for photos, lists in found.values())
         for name in (SEARCH, MULTIBOX)
     ]
     try:
-        return fit(*ranks)
+        return fit(*ranks), MergeCalibration(*map(fit_rank_value, ranks))
     except ValueError as error:
         raise SystemExit(f"--fit: {error}") from error
 
@@ -207,13 +216,13 @@ def main() -> None:
     refuse_shared(fitted, judged)
     check_agreement(next(iter(fitted.values())).image(0), [arguments.mode])
     propose = partial(propose_all, proposers=proposers, workers=arguments.workers)
-    calibration = fit_calibration(fitted, propose)
+    calibration, apart = fit_calibrations(fitted, propose)
     described = ", ".join(f"{name}: {photos.describe()}" for name, photos in fitted.items())
     print(f"fitted on {described}\n{calibration}\n", flush=True)
     sets = {}
     for name, photos in judged.items():
         lists = propose(photos)
-        results = summary(photos, {**lists, **merged_lists(lists, calibration)})
+        results = summary(photos, {**lists, **merged_lists(lists, calibration, apart)})
         print(f"{name}: {photos.describe()}\n\n{tables(results)}\n", flush=True)
         sets[name] = {"photos": list(photos.truth.images), **results}
     used = {name: list(photos.truth.images) for name, photos in fitted.items()}

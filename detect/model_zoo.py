@@ -78,6 +78,13 @@ MODELS = _by_name(
             digest=Digest("sha256", "1378be20"),  # the part that the publisher puts into the file's name
         ),
     ),
+    ZooModel(
+        name="multibox",
+        architecture="googlenet",
+        licence="unrestricted use (BVLC), as the weights that it was fine-tuned from",
+        description="MultiBox, where objects are, in one look: for `propose --method both`, not for `detect --model`",
+        source=Bundled("models/multibox.safetensors"),
+    ),
 )
 
 

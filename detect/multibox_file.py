@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from detect.devices import resolve_device, resolve_precision
+from detect.download import DownloadError
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.input_format import InputFormat
@@ -24,6 +24,7 @@ from detect.model_file import HEADER as DETECTOR_HEADER
 from detect.model_file import MULTIBOX_HEADER as HEADER
 from detect.model_file import ModelFileError, file_sha256
 from detect.model_info import ARCHITECTURES, Provenance
+from detect.model_zoo import fetch
 from detect.multibox_trunk import GoogLeNetTrunk
 from detect.whole_files import write_whole
 from proposals.merged_proposals import MergeCalibration, RankValue
@@ -123,10 +124,10 @@ def find_multibox_file(name_or_path: str) -> Path:
         return path
     if name_or_path != BUNDLED:
         raise ModelFileError(f"no MultiBox model file {name_or_path}, and the only one with a name is {BUNDLED}")
-    bundled = Path(str(resources.files("detect").joinpath("models/multibox.safetensors")))
-    if not bundled.is_file():
-        raise ModelFileError(f"the MultiBox model {BUNDLED} should be installed at {bundled}, and is not: name a file")
-    return bundled
+    try:
+        return fetch(BUNDLED)
+    except DownloadError as error:
+        raise ModelFileError(str(error)) from error
 
 
 def is_multibox_file(path: Path) -> bool:

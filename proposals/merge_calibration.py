@@ -16,6 +16,9 @@ from proposals.recall import box_overlaps
 # Of log h(1), log(1 + b) and c: chances from 1e-6 to all but 1, b up to 10,000 ranks.
 BOUNDS = ((math.log(1e-6), math.log1p(-1e-6)), (0.0, math.log(1e4)), (0.0, 20.0))
 STARTS = ((-3.0, 0.0, 0.5), (-3.0, 3.0, 1.0), (-1.0, 1.0, 1.0), (-5.0, 5.0, 2.0))
+JOINT_STARTS = ((-1.3, 2.8, 2.0), (-2.0, 2.0, 1.0), (-1.0, 3.0, 1.5))
+SIMPLEX = np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.5]])
+COUNTS = np.unique(np.geomspace(5, 1000, 40).round())  # of boxes, at which a merged list is judged
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,63 @@ def first_ranks(truth_boxes: NDArray[np.floating], boxes: NDArray[np.floating], 
 
 
 def fit(search: FirstRanks, multibox: FirstRanks) -> MergeCalibration:
-    """Each list by itself, by maximum likelihood; see `fit_rank_value`."""
-    return MergeCalibration(search=fit_rank_value(search), multibox=fit_rank_value(multibox))
+    """The values whose merged list covers most objects of these photos, by `mean_coverage`.
+
+    First each list by itself, by maximum likelihood (`fit_rank_value`). That would be the best order if the lists
+    covered objects independently of each other. They do not: what one finds at once, the other finds at once too, and
+    what is left is hard for both. So MultiBox's values are then moved, beside those of the search, which stay.
+
+    Args:
+        search, multibox: of the same objects, in the same order.
+    Raises:
+        ValueError: if they are not of as many objects, or one list covers none.
+    """
+    if len(search.first) != len(multibox.first):
+        raise ValueError(
+            f"ranks: expected those of the same objects, got {len(search.first)} and {len(multibox.first)}"
+        )
+    fixed, alone = fit_rank_value(search), fit_rank_value(multibox)
+
+    def calibration(parameters: NDArray[np.float64]) -> MergeCalibration:
+        return MergeCalibration(search=fixed, multibox=_rank_value(np.clip(parameters, *np.transpose(BOUNDS))))
+
+    def cost(parameters: NDArray[np.float64]) -> float:
+        return -mean_coverage(search, multibox, calibration(parameters))
+
+    # The cost is a step function: it has no slopes, and simplices must be large enough to see over the steps.
+    begin = np.array([math.log(alone.values(1)[0]), math.log1p(alone.b), alone.c])
+    best = begin
+    for start in (begin, *map(np.array, JOINT_STARTS)):
+        for size in (0.3, 1.0):
+            found = minimize(cost, start, method="Nelder-Mead", options={"initial_simplex": start + size * SIMPLEX})
+            best = found.x if found.fun < cost(best) else best
+    return calibration(best)
+
+
+def mean_coverage(search: FirstRanks, multibox: FirstRanks, calibration: MergeCalibration) -> float:
+    """Share of the objects that the first N boxes of the merged list cover, in the mean over `COUNTS` of N.
+
+    Near duplicates are not looked for: they cover nothing new. NaN without objects.
+    """
+    ours, theirs = (
+        value.values(int(ranks.lengths.max(initial=0)))
+        for value, ranks in ((calibration.search, search), (calibration.multibox, multibox))
+    )
+    # How many boxes of the other list are before each; of equal values, MultiBox's box comes first.
+    before_search = np.searchsorted(-theirs, -ours, side="right")
+    before_multibox = np.searchsorted(-ours, -theirs, side="left")
+    places = np.minimum(
+        _places(search, before_search, multibox.lengths), _places(multibox, before_multibox, search.lengths)
+    )
+    return float((places[:, None] <= COUNTS).mean()) if len(places) else math.nan
+
+
+def _places(ranks: FirstRanks, before: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(M,) place in the merged list of the first box of this list that covers an object; infinity where none does."""
+    places = np.full(len(ranks.first), np.inf)
+    found = ranks.first > 0
+    places[found] = ranks.first[found] + np.minimum(before[ranks.first[found] - 1], others[found])
+    return places
 
 
 def fit_rank_value(ranks: FirstRanks) -> RankValue:

@@ -40,7 +40,7 @@ def test_multibox_first_is_what_it_says():
         merging.SEARCH: [Proposals(boxes, np.zeros(300, np.float32))],
         merging.MULTIBOX: [Proposals(boxes[:200] + np.float32(5000), np.zeros(200, np.float32))],
     }
-    (found,) = merging.merged_lists(lists, CALIBRATION)["merged, MultiBox first"]
+    (found,) = merging.merged_lists(lists, CALIBRATION, CALIBRATION)["merged, MultiBox first"]
     assert (found.boxes[:200, 0] >= 5000).all()
     assert len(found) == 500
 
@@ -55,7 +55,7 @@ def test_a_saved_model_has_the_calibration_and_the_weights_it_had(tmp_path, dtyp
     model = load_multibox(path)
     merging.save_calibrated(copy, model, CALIBRATION)
     saved = load_multibox(copy)
-    assert saved.info.merge == CALIBRATION
+    assert (saved.info.merge, saved.info.name) == (CALIBRATION, "c")
     assert all(
         torch.equal(value, model.network.state_dict()[name]) for name, value in saved.network.state_dict().items()
     )

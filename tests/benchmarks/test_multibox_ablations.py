@@ -20,7 +20,7 @@ from detect.model_file import bvlc_info, load_model, save_model
 from detect.model_info import Provenance
 from detect.multibox_trunk import GoogLeNetTrunk
 from detect.training.data_sets import read_data_set
-from detect.training.multibox_validation import coverage
+from detect.training.multibox_validation import UNCERTAIN, CoverageResult, coverage
 from proposals.multibox import MultiBox
 from proposals.multibox_heads import HeadSetting
 from proposals.multibox_loss import MultiBoxLoss
@@ -48,9 +48,10 @@ def test_kept_maps_give_what_the_whole_network_gives(tmp_path, model_file):
     setting, priors, steps = HeadSetting("convolutional", 4, (7, 3, 1)), grid_priors((7, 3, 1)), 3
     settings = OptimisationConfig(steps=steps, warm_up=0)
     how = {"batch": 2, "seed": 0}
-    head, losses = train_head(views, np.arange(len(photos)), setting, priors, MultiBoxLoss(), settings, **how)
+    data = views, np.arange(len(photos)), np.ones(len(photos), np.float32)
+    head, losses = train_head(*data, setting, priors, MultiBoxLoss(), settings, **how)
     assert len(losses) == steps
-    again, _ = train_head(views, np.arange(len(photos)), setting, priors, MultiBoxLoss(), settings, **how)
+    again, _ = train_head(*data, setting, priors, MultiBoxLoss(), settings, **how)
     assert all(torch.equal(one, other) for one, other in zip(head.parameters(), again.parameters(), strict=True))
     short = head_coverage(head, views, photos, 50, (10, 50))
     whole = MultiBoxNetwork(trunk=GoogLeNetTrunk(model.network), head=head.head, priors=priors)
@@ -58,6 +59,13 @@ def test_kept_maps_give_what_the_whole_network_gives(tmp_path, model_file):
     full = coverage(proposer.propose, photos, (10, 50))
     assert short.overlaps.shape == full.overlaps.shape
     np.testing.assert_allclose(short.overlaps[1], full.overlaps[1], atol=0.1)  # bfloat16 against float32
+
+
+def test_hidden_and_shown_classes_apart_by_hand():
+    overlaps = np.array([[0.6, 0.4, 0.5, 0.0, 0.9]])
+    result = CoverageResult((50,), overlaps, np.array([0, 0, 2, 1, UNCERTAIN]), 3, np.array([50]))
+    found = multibox_ablations.hidden_coverage(result, np.array([True, False, False]))
+    assert found == {"hidden_objects": 2, "shown_objects": 2, "hidden_50": 1 / 2, "shown_50": 1 / 2}
 
 
 @pytest.mark.slow
@@ -73,6 +81,10 @@ def test_a_quick_run_prints_a_table(tmp_path, model_file, monkeypatch, capsys):
     assert found["quarter"]["photos"] <= found["cells_7"]["photos"]
     for one in found.values():
         assert all(0 <= one[f"coverage_{budget}"] <= 1 for budget in BUDGETS)
+    how[-1] = "tenth_near"
+    monkeypatch.setattr(sys, "argv", ["ablations", "--data", f"voc={voc}", *small, *how, "--hide"])
+    multibox_ablations.main()
+    assert "| AR, 200 | hidden, 50 | hidden, 100 | hidden, 200 | shown, 50 |" in capsys.readouterr().out
 
 
 def test_an_unknown_variant_is_refused(monkeypatch, capsys):

@@ -298,9 +298,9 @@ def test_a_file_goes_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_model_that_comes_with_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("detect.multibox_file.resources.files", lambda package: tmp_path / package)
+    monkeypatch.setattr("detect.model_zoo.resources.files", lambda package: tmp_path / package)
     bundled = tmp_path / "detect/models/multibox.safetensors"
-    message = f"^the MultiBox model multibox should be installed at {bundled}, and is not: name a file$"
+    message = f"^the model multibox should be installed at {bundled}, and is not: install again$"
     with pytest.raises(ModelFileError, match=message):
         find_multibox_file("multibox")
     bundled.parent.mkdir(parents=True)

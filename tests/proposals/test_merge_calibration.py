@@ -7,8 +7,16 @@ import re
 import numpy as np
 import pytest
 
-from proposals.merge_calibration import FirstRanks, first_ranks, fit, fit_rank_value, left_and_covered
-from proposals.merged_proposals import RankValue
+from proposals.merge_calibration import (
+    COUNTS,
+    FirstRanks,
+    first_ranks,
+    fit,
+    fit_rank_value,
+    left_and_covered,
+    mean_coverage,
+)
+from proposals.merged_proposals import UNCALIBRATED, MergeCalibration, RankValue
 
 
 def ranks(*pairs: tuple[int, int]) -> FirstRanks:
@@ -121,14 +129,72 @@ def test_values_stay_chances_that_never_rise() -> None:
         assert (np.diff(values) <= 0).all()
 
 
-def test_each_list_by_itself_and_the_same_again() -> None:
+# Both lists together
+
+
+def merged_coverage(search: FirstRanks, multibox: FirstRanks, calibration: MergeCalibration) -> float:
+    """The slow obvious way: every object's own two lists merged, box after box."""
+    covered = np.zeros(len(COUNTS))
+    for s, s_length, m, m_length in zip(*both(search), *both(multibox), strict=True):
+        boxes = [(-value, 1, rank) for rank, value in enumerate(calibration.search.values(s_length), start=1)]
+        boxes += [(-value, 0, rank) for rank, value in enumerate(calibration.multibox.values(m_length), start=1)]
+        order = [(which, rank) for _, which, rank in sorted(boxes)]
+        covers = [place for place, box in enumerate(order, start=1) if box in ((1, s), (0, m))]
+        covered += min(covers, default=np.inf) <= COUNTS
+    return float(covered.mean() / len(search.first))
+
+
+def both(found: FirstRanks) -> tuple[list[int], list[int]]:
+    return found.first.tolist(), found.lengths.tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mean_coverage_against_every_list_merged_by_itself(seed: int) -> None:
+    search = drawn(RankValue(0.05, 2, 0.7), objects=30, length=60, seed=seed)
+    multibox = drawn(RankValue(0.3, 1, 1), objects=30, length=20, seed=seed + 10)
+    shorter = FirstRanks(np.where(multibox.first > 12, 0, multibox.first), np.where(np.arange(30) % 2, 12, 20))
+    shorter = FirstRanks(np.minimum(shorter.first, shorter.lengths), shorter.lengths)
+    equal = RankValue(0.3, 1, 1)
+    for calibration in (UNCALIBRATED, MergeCalibration(RankValue(0.05, 2, 0.7), equal), MergeCalibration(equal, equal)):
+        expected = merged_coverage(search, shorter, calibration)
+        assert mean_coverage(search, shorter, calibration) == pytest.approx(expected)
+
+
+def test_mean_coverage_of_nothing() -> None:
+    assert np.isnan(mean_coverage(ranks(), ranks(), UNCALIBRATED))
+    assert mean_coverage(ranks((0, 3)), ranks((0, 0)), UNCALIBRATED) == 0
+
+
+def test_independent_lists_lose_nothing_by_being_fitted_together_and_the_same_again() -> None:
     search = drawn(RankValue(0.05, 2, 0.7), objects=500, length=100, seed=1)
     multibox = drawn(RankValue(0.5, 1, 1), objects=500, length=50, seed=2)
     before = search.first.copy()
-    calibration = fit(search, multibox)
-    assert (calibration.search, calibration.multibox) == (fit_rank_value(search), fit_rank_value(multibox))
+    calibration, alone = fit(search, multibox), MergeCalibration(fit_rank_value(search), fit_rank_value(multibox))
+    assert calibration.search == alone.search
+    found, likeliest = (mean_coverage(search, multibox, one) for one in (calibration, alone))
+    assert likeliest <= found <= likeliest + 0.02
     assert calibration == fit(search, multibox)
     np.testing.assert_array_equal(search.first, before)
+
+
+def test_what_both_find_at_once_is_not_counted_twice() -> None:
+    """Easy objects: MultiBox's rank 1 … 10, the search's twice that. Hard ones: the search's, or MultiBox's late."""
+    rng = np.random.default_rng(0)
+    easy = rng.integers(1, 11, 300)
+    search = ranks(*[(2 * rank, 500) for rank in easy], *[(rank, 500) for rank in rng.integers(30, 500, 100)])
+    multibox = ranks(*[(rank, 200) for rank in easy], *[(0, 200)] * 90, *[(rank, 200) for rank in range(150, 160)])
+    alone = MergeCalibration(fit_rank_value(search), fit_rank_value(multibox))
+    calibration = fit(search, multibox)
+    assert mean_coverage(search, multibox, calibration) > mean_coverage(search, multibox, alone) + 0.01
+    values = calibration.multibox.values(200)
+    assert values[9] > calibration.search.values(1)[0], "nothing of the search before MultiBox's first ten"
+    assert values[-1] < calibration.search.values(100)[-1], "MultiBox's last ones late"
+
+
+def test_other_objects_in_one_list_are_refused() -> None:
+    message = "ranks: expected those of the same objects, got 1 and 2"
+    with pytest.raises(ValueError, match=message):
+        fit(ranks((1, 2)), ranks((1, 2), (0, 2)))
 
 
 @pytest.mark.parametrize("found", [ranks(), ranks((0, 3), (0, 0))])

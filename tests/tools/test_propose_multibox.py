@@ -271,11 +271,11 @@ def test_no_model_came_with_the_package(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, here: Path
 ) -> None:
     make_photos(1)
-    monkeypatch.setattr("detect.multibox_file.resources.files", lambda package: here / package)
+    monkeypatch.setattr("detect.model_zoo.resources.files", lambda package: here / package)
     for method in METHODS:
         text = refused(capsys, "--method", method)
-        where = f"{here}/detect/models/multibox.safetensors, and is not: name a file"
-        assert text == f"--multibox: the MultiBox model multibox should be installed at {where}\n"
+        where = f"{here}/detect/models/multibox.safetensors, and is not: install again"
+        assert text == f"--multibox: the model multibox should be installed at {where}\n"
     assert not Path("out").exists()
 
 
