@@ -2,11 +2,13 @@
 
 The naive pipeline: OpenCV's fast selective search at width 500, every region cropped and resized by itself with cv2,
 GoogLeNet with torch's own local response normalisation in float32 NCHW batches of 64, one call of `nms` a class.
-Ours: `Detector.load` with its defaults, one image at a time: no work overlaps. Both keep detections from 0.001 on,
-as one does to compute mAP, and run on the same device. Which of the two goes first alternates with the photos.
+Ours: `Detector.load` with its defaults, one image at a time: no work overlaps; once with warped regions, once with
+shared ones ("map": the stem on the whole photo; "read": each region from it, or its warp). All keep detections from
+0.001 on, as one does to compute mAP, and run on the same device. Who goes first moves on with the photos.
 
-With `--regions R`, warping and classifying are timed on R of a photo's boxes, evenly spaced over them, and multiplied
-up to all; every region costs the same. The naive pipeline otherwise takes minutes a photo.
+With `--regions R`, reading and classifying are timed on R of a photo's boxes, evenly spaced over them, and multiplied
+up to all; every region costs the same. The naive pipeline otherwise takes minutes a photo. Ratios are of the same
+photo, with each pipeline's own proposals.
 
     python benchmarks/pipeline.py --images FOLDER --model FILE --limit 5 --regions 256 --json pipeline.json
 """
@@ -21,7 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from measuring import environment, evenly, quartiles, spread, write_json
+from measuring import environment, evenly, markdown, quartiles, spread, write_json
 from opencv_search import opencv_boxes
 from torch import nn
 from torchvision.ops import nms
@@ -34,35 +36,51 @@ from detect.image_sources import find_images
 from detect.model_file import load_model
 from detect.model_zoo import find_model_file
 from detect.region_warp import RegionWarper, WarpSettings, add_context
+from detect.shared_regions import SharedRegions
 from detect.suppression import suppress
 from detect.zero_shot_head import ZeroShotHead
 
-STAGES = ("propose", "warp", "classify", "suppress")
+STAGES = ("propose", "map", "read", "classify", "suppress")
 MIN_SCORE = 0.001
+RATIOS = (("naive", "warp"), ("naive", "shared"), ("warp", "shared"))
 
 
 class Ours:
-    """The project's pipeline through its public parts."""
+    """The project's pipeline through its public parts; `way`: warp or shared."""
 
-    def __init__(self, model: str, device: str, regions: int | None) -> None:
+    def __init__(self, model: str, device: str, regions: int | None, way: str) -> None:
         self.regions = regions
-        self.detector = Detector.load(model, device=device, settings=DetectorSettings(min_score=MIN_SCORE))
+        settings = DetectorSettings(min_score=MIN_SCORE)
+        self.detector = Detector.load(model, device=device, settings=settings, regions=way)
+        classifier = self.detector.classifier
+        self.classify = classifier.classify if way == "warp" else classifier.classify_maps
 
     def run(self, image: np.ndarray) -> tuple[dict[str, float], int]:
         clock, detector = Clock(), self.detector
         device = detector.classifier.device
         boxes = clock("propose", lambda: detector.proposer(image).boxes)
-        warper = clock("warp", lambda: RegionWarper(image, detector.info.input, settings=detector.warp, device=device))
+        reader = clock("map", lambda: self.reader(image))
         probs = []
         measured = boxes[evenly(len(boxes), self.regions)]
         for start in range(0, len(measured), detector.batch_size):
             part = measured[start : start + detector.batch_size]
-            regions = clock("warp", lambda part=part: warper.regions(part))
-            probs.append(clock("classify", lambda regions=regions: detector.classifier(regions)))
+            regions = clock("read", lambda part=part: reader.regions(part))
+            probs.append(clock("classify", lambda regions=regions: self.classify(regions).probs))
         clock.multiply(len(boxes) / len(measured))
         device_boxes, all_probs = torch.from_numpy(boxes).to(device), repeat(torch.cat(probs), len(boxes))
         clock("suppress", lambda: suppress(device_boxes, all_probs, min_score=MIN_SCORE))
         return clock.seconds, len(boxes)
+
+    def reader(self, image: np.ndarray) -> RegionWarper | SharedRegions:
+        """The image ready to be read: uploaded, and of shared regions with its map, which the first region makes."""
+        detector = self.detector
+        device = detector.classifier.device
+        if detector.shared is None:
+            return RegionWarper(image, detector.info.input, settings=detector.warp, device=device)
+        how = {"settings": detector.shared, "device": device}
+        shared = SharedRegions(image, detector.classifier.stem, detector.info.input, **how)
+        shared.regions(np.array([[0, 0, 9, 9]], np.float32))
+        return shared
 
 
 class Naive:
@@ -85,7 +103,7 @@ class Naive:
         measured = boxes[evenly(len(boxes), self.regions)]
         for start in range(0, len(measured), 64):
             part = measured[start : start + 64]
-            regions = clock("warp", lambda part=part: torch.stack([self.warp(image, box) for box in part]))
+            regions = clock("read", lambda part=part: torch.stack([self.warp(image, box) for box in part]))
             probs.append(clock("classify", lambda regions=regions: self.classify(regions)))
         clock.multiply(len(boxes) / len(measured))
         all_probs = repeat(torch.cat(probs), len(boxes))
@@ -131,7 +149,7 @@ class Clock:
 
     def multiply(self, factor: float) -> None:
         """Scale the stages that were timed on some of the regions."""
-        for stage in ("warp", "classify"):
+        for stage in ("read", "classify"):
             self.seconds[stage] *= factor
 
 
@@ -149,9 +167,7 @@ def check_agreement(ours: Ours, naive: Naive, image: np.ndarray) -> None:
     """Before timing: the same regions get the same classes from both networks, warped either way."""
     boxes = naive_boxes(image)[:32]
     crops = torch.stack([naive.warp(image, box) for box in boxes])
-    warper = RegionWarper(
-        image, ours.detector.info.input, settings=ours.detector.warp, device=ours.detector.classifier.device
-    )
+    warper = ours.reader(image)
     ours.detector.proposer(image)  # compiles, or loads, the kernels
     theirs, same_crops = naive.classify(crops), ours.detector.classifier(crops).cpu()
     own_crops = ours.detector.classifier(warper.regions(boxes)).cpu()
@@ -159,20 +175,22 @@ def check_agreement(ours: Ours, naive: Naive, image: np.ndarray) -> None:
     assert (theirs.argmax(1) == own_crops.argmax(1)).float().mean() > 0.75, "the two warps disagree"
 
 
-def report(rows: dict[str, list[dict[str, float]]], counts: dict[str, list[int]]) -> dict[str, object]:
-    results: dict[str, object] = {}
-    print(f"{'seconds an image':12}  {'naive':>24}  {'ours':>24}  {'naive / ours':>20}")
+def report(rows: dict[str, list[dict[str, float]]], counts: dict[str, list[int]]) -> dict[str, dict[str, object]]:
+    results: dict[str, dict[str, object]] = {}
+    lines = []
     for stage in (*STAGES, "all"):
-        naive, ours = (np.array([sum(r.values()) if stage == "all" else r[stage] for r in rows[m]]) for m in rows)
-        ratio = naive / ours
-        print(f"{stage:16}  {spread(naive):>24}  {spread(ours):>24}  {spread(ratio):>20}")
-        results[stage] = {"naive": quartiles(naive), "ours": quartiles(ours), "ratio": quartiles(ratio)}
-    for method, numbers in counts.items():
-        print(f"boxes an image, {method}: {spread(numbers, '.0f')}")
-        results[f"boxes {method}"] = quartiles(numbers)
-    regions = [np.array([r["warp"] + r["classify"] for r in rows[m]]) / counts[m] for m in rows]
-    print(f"warp + classify, a region: naive / ours {spread(regions[0] / regions[1])}")
-    results["region_ratio"] = quartiles(regions[0] / regions[1])
+        taken = {m: np.array([sum(r.values()) if stage == "all" else r[stage] for r in rows[m]]) for m in rows}
+        results[stage] = {method: quartiles(seconds) for method, seconds in taken.items()}
+        cells = [spread(seconds) for seconds in taken.values()]
+        for one, other in RATIOS:
+            ratio = taken[one] / taken[other] if taken[other].all() and taken[one].all() else None
+            cells.append("" if ratio is None else spread(ratio))
+            results[stage][f"{one} / {other}"] = None if ratio is None else quartiles(ratio)
+        lines.append([stage, *cells])
+    lines.append(["boxes", *[spread(numbers, ".0f") for numbers in counts.values()], "", "", ""])
+    results["boxes"] = {method: quartiles(numbers) for method, numbers in counts.items()}
+    header = ["seconds a photo", *rows, *[f"{one} / {other}" for one, other in RATIOS]]
+    print(markdown(header, [[cell.replace("-", "–") for cell in line] for line in lines]))
     return results
 
 
@@ -180,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="folder of photos")
     parser.add_argument("--model", default="bvlc_googlenet", help="name or file of a GoogLeNet")
-    parser.add_argument("--device", default="auto", help="of both pipelines: auto, cpu or cuda")
+    parser.add_argument("--device", default="auto", help="of all pipelines: auto, cpu or cuda")
     parser.add_argument("--limit", type=int, default=5, help="photos, evenly spaced over the folder")
     parser.add_argument("--regions", type=int, help="time warp and network on so many boxes of a photo; default: all")
     parser.add_argument("--json", type=Path, help="write the results here")
@@ -188,13 +206,14 @@ def main() -> None:
     found = [source.path for source in find_images([str(options.images)]).images]
     photos = [found[i] for i in evenly(len(found), options.limit)]
     how = (options.model, options.device, options.regions)
-    methods = {"naive": Naive(*how), "ours": Ours(*how)}
-    check_agreement(methods["ours"], methods["naive"], decode_image(photos[0]))
+    methods = {"naive": Naive(*how), "warp": Ours(*how, "warp"), "shared": Ours(*how, "shared")}
+    check_agreement(methods["warp"], methods["naive"], decode_image(photos[0]))
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
     counts: dict[str, list[int]] = {name: [] for name in methods}
     for number, photo in enumerate(photos):
         image = decode_image(photo)
-        for name in sorted(methods, reverse=number % 2 == 1):  # who goes first alternates
+        names = list(methods)
+        for name in names[number % 3 :] + names[: number % 3]:
             seconds, count = methods[name].run(image)
             rows[name].append(seconds)
             counts[name].append(count)

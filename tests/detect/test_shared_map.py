@@ -1,6 +1,8 @@
-"""RoIAlign as matrix products: torchvision's kernel is the oracle; by hand, at the edges, and its gradient."""
+"""RoIAlign in both forms: torchvision's kernel is the oracle; by hand, at the edges, and its gradient."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -8,6 +10,8 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from detect.shared_map import align_regions, bin_weights
+
+Read = Callable[[Tensor, Tensor, int], Tensor]
 
 
 def random_case(seed: int, boxes: int = 9, size: tuple[int, int] = (11, 17)) -> tuple[Tensor, Tensor]:
@@ -18,13 +22,22 @@ def random_case(seed: int, boxes: int = 9, size: tuple[int, int] = (11, 17)) -> 
     return features, torch.cat([corners, corners + sides], dim=1)
 
 
+def dense(features: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """By matrix products, as where gradients are wanted."""
+    return align_regions(features.clone().requires_grad_(), boxes, size).detach()
+
+
+WAYS = pytest.mark.parametrize("read", [align_regions, dense], ids=["cell by cell", "dense"])
+
+
+@WAYS
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("size", [1, 3, 14])
-def test_against_torchvision(seed: int, size: int) -> None:
+def test_against_torchvision(read: Read, seed: int, size: int) -> None:
     features, boxes = random_case(seed)
     before = features.clone(), boxes.clone()
     wanted = roi_align(features[None], [boxes], size, sampling_ratio=-1, aligned=True)
-    found = align_regions(features, boxes, size)
+    found = read(features, boxes, size)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(features, before[0])
@@ -51,17 +64,26 @@ def test_inside_weights_sum_to_one_and_far_outside_there_are_none() -> None:
     assert bin_weights(low[:0], high[:0], 8, 3).shape == (0, 3, 8)
 
 
-def test_the_whole_map_at_its_own_size_is_the_map() -> None:
+@WAYS
+def test_no_extent_reads_nothing(read: Read) -> None:
+    boxes = torch.tensor([[2.0, 1.0, 2.0, 4.0], [1.0, 3.0, 4.0, 3.0], [4.0, 1.0, 1.0, 4.0], [1.0, 1.0, 4.0, 4.0]])
+    found = read(torch.ones(2, 6, 6), boxes, 3)
+    assert found.sum(dim=(1, 2, 3)).tolist() == pytest.approx([0, 0, 0, 18])
+
+
+@WAYS
+def test_the_whole_map_at_its_own_size_is_the_map(read: Read) -> None:
     features = torch.randn(3, 6, 6)
-    assert torch.equal(align_regions(features, torch.tensor([[0.0, 0.0, 6.0, 6.0]]), 6)[0], features)
+    assert torch.equal(read(features, torch.tensor([[0.0, 0.0, 6.0, 6.0]]), 6)[0], features)
 
 
-def test_a_shifted_map_and_box_give_the_same() -> None:
+@WAYS
+def test_a_shifted_map_and_box_give_the_same(read: Read) -> None:
     features, boxes = random_case(0)
     wide = torch.nn.functional.pad(features, (4, 4, 4, 4))
     inside = boxes.clamp(min=1.5)
     inside[:, 2:] = torch.maximum(inside[:, :2] + 1, inside[:, 2:].clamp(max=9.0))
-    torch.testing.assert_close(align_regions(features, inside, 5), align_regions(wide, inside + 4, 5))
+    torch.testing.assert_close(read(features, inside, 5), read(wide, inside + 4, 5))
 
 
 def test_the_gradient_is_that_of_torchvision() -> None:
@@ -74,19 +96,45 @@ def test_the_gradient_is_that_of_torchvision() -> None:
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-4)
 
 
-def test_bfloat16_is_near() -> None:
+@WAYS
+def test_bfloat16_is_near(read: Read) -> None:
     features, boxes = random_case(1)
-    found = align_regions(features.bfloat16(), boxes, 7)
+    found = read(features.bfloat16(), boxes, 7)
     assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.float(), align_regions(features, boxes, 7), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(found.float(), read(features, boxes, 7), rtol=0.05, atol=0.05)
 
 
-def test_no_boxes_and_wrong_shapes() -> None:
-    assert align_regions(torch.randn(3, 4, 5), torch.zeros(0, 4), 14).shape == (0, 3, 14, 14)
+def test_cell_by_cell_bfloat16_is_the_float32_sum_rounded_once() -> None:
+    """To the nearest, ties to even, as torch rounds; also far from 1, below the normal numbers, and beyond all."""
+    features, boxes = random_case(2, boxes=40)
+    for factor in (1.0, 1e-39, 1e30, torch.inf):
+        halves = (features.sign() * features.abs().clamp(min=0.01) * factor).bfloat16()
+        exact = align_regions(halves.float(), boxes, 5)
+        assert torch.equal(align_regions(halves, boxes, 5).nan_to_num(7), exact.bfloat16().nan_to_num(7)), factor
+
+
+def test_cell_by_cell_a_region_does_not_depend_on_the_others() -> None:
+    features, boxes = random_case(4)
+    whole = align_regions(features.bfloat16(), boxes, 14)
+    assert torch.equal(whole, torch.cat([align_regions(features.bfloat16(), box[None], 14) for box in boxes]))
+
+
+def test_what_is_not_to_learn_has_no_gradient_and_what_is_has() -> None:
+    features, boxes = random_case(5)
+    features.requires_grad_()
+    assert align_regions(features, boxes, 3).requires_grad
+    with torch.no_grad():
+        assert not align_regions(features, boxes, 3).requires_grad
+    torch.testing.assert_close(align_regions(features, boxes, 3).detach(), align_regions(features.detach(), boxes, 3))
+
+
+@WAYS
+def test_no_boxes_and_wrong_shapes(read: Read) -> None:
+    assert read(torch.randn(3, 4, 5), torch.zeros(0, 4), 14).shape == (0, 3, 14, 14)
     for features, boxes, size in (
         (torch.zeros(1, 3, 4, 5), torch.zeros(1, 4), 2),
         (torch.zeros(3, 4, 5), torch.zeros(1, 5), 2),
         (torch.zeros(3, 4, 5), torch.zeros(1, 4), 0),
     ):
         with pytest.raises(ValueError, match=r"expected features \(C, h, w\), boxes \(N, 4\)"):
-            align_regions(features, boxes, size)
+            read(features, boxes, size)
