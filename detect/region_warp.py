@@ -38,6 +38,14 @@ class WarpSettings:
             raise ValueError(f"warp: expected 0 <= 2 · context < size, got size {self.size}, context {self.context}")
 
 
+def check_boxes(boxes: NDArray[np.float32]) -> None:
+    """Raises ValueError if boxes is not (N, 4) or not finite."""
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes: expected (N, 4), got {boxes.shape}")
+    if not np.isfinite(boxes).all():
+        raise ValueError("boxes: expected finite coordinates, got NaN or infinity")
+
+
 def add_context(boxes: NDArray[np.float32], settings: WarpSettings) -> NDArray[np.float32]:
     """Grow boxes so that, once warped, they leave `context` pixels on each side; a flat box is widened to a pixel.
 
@@ -102,10 +110,7 @@ class RegionWarper:
         Raises:
             ValueError: if boxes is not (N, 4) or not finite.
         """
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError(f"boxes: expected (N, 4), got {boxes.shape}")
-        if not np.isfinite(boxes).all():
-            raise ValueError("boxes: expected finite coordinates, got NaN or infinity")
+        check_boxes(boxes)
         grown = add_context(boxes, self.settings)
         levels = pyramid_levels(grown, self.settings.size)
         shape = (len(boxes), 3, self.settings.size, self.settings.size)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from detect.input_format import InputFormat
-from detect.region_warp import WarpSettings, add_context
+from detect.region_warp import WarpSettings, add_context, check_boxes
 from detect.shared_map import align_regions
 from proposals.device_copy import on_device
 
@@ -129,10 +129,7 @@ def region_places(boxes: NDArray[np.float32], image_size: tuple[int, int], setti
     Raises:
         ValueError: if boxes is not (N, 4) or not finite.
     """
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f"boxes: expected (N, 4), got {boxes.shape}")
-    if not np.isfinite(boxes).all():
-        raise ValueError("boxes: expected finite coordinates, got NaN or infinity")
+    check_boxes(boxes)
     warp = WarpSettings(context=settings.context)
     grown = add_context(boxes, warp).astype(np.float64)
     height, width = image_size

@@ -25,3 +25,23 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
     detector = FakeDetector()
     monkeypatch.setattr("tools.detect.build_detector", lambda config: detector)
     return detector
+
+
+@pytest.fixture
+def tiny_folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test runs in an empty folder with its module's CONFIG in it, as `tiny.yaml`."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(request.module.CONFIG)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished `train VERB` of the module's CONFIG, which no test changes."""
+    from tools.cli import main
+
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.yaml").write_text(request.module.CONFIG)
+    out = folder / "out"
+    assert main(["train", request.module.VERB, "--config", str(folder / "tiny.yaml"), "--out", str(out)]) == 0
+    return out

@@ -31,28 +31,12 @@ validation: {held_back: 0.3, images: 2, limit: 3}
 device: cpu
 checkpoint_every: 1
 """
+VERB = "classifier"
+pytestmark = pytest.mark.usefixtures("tiny_folder")
 
 VOC = """<annotation><size><width>320</width><height>240</height></size>
 <object><name>{name}</name><bndbox><xmin>{box[0]}</xmin><ymin>{box[1]}</ymin><xmax>{box[2]}</xmax><ymax>{box[3]}</ymax>
 </bndbox></object></annotation>"""
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in an empty folder with the configuration in it."""
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(CONFIG)
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run, which no test changes."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "tiny.yaml").write_text(CONFIG)
-    out = folder / "out"
-    assert main(["train", "classifier", "--config", str(folder / "tiny.yaml"), "--out", str(out)]) == 0
-    return out
 
 
 def train(*more: str, out: str = "out") -> int:
@@ -111,14 +95,16 @@ class TestRun:
             assert torch.equal(weight, weights(trained)[name]), name
 
     def test_the_saved_configuration_finds_its_files_from_any_folder(
-        self, here: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+        self, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        make_voc(here / "photos" / "voc", *[("dog", (10, 10, 100, 100))] * 6)
+        make_voc(tiny_folder / "photos" / "voc", *[("dog", (10, 10, 100, 100))] * 6)
         data = ("--data", "[{kind: voc, path: voc}]", "--data_root", "photos", "--proposals.store", "boxes")
         assert train(*data, "--optimisation.steps", "1") == 0
         monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-        assert main(["train", "classifier", "--config", str(here / "out" / "config.yaml"), "--out", "again"]) == 0
-        assert described(Path("again"))["data"] == described(here / "out")["data"]
+        assert (
+            main(["train", "classifier", "--config", str(tiny_folder / "out" / "config.yaml"), "--out", "again"]) == 0
+        )
+        assert described(Path("again"))["data"] == described(tiny_folder / "out")["data"]
         assert not Path("again", "proposals").exists()  # the store is where it was
 
     def test_resumed_after_its_last_step_it_says_the_same_of_itself(
@@ -294,8 +280,8 @@ class TestRun:
         assert described(Path("out"))["unreadable_images"] == 1
         assert Path("out", "model.safetensors").exists()
 
-    def test_a_name_that_is_no_utf8_is_recorded_as_it_is(self, here: Path) -> None:
-        make_voc(here / "voc", *[("dog", (10, 10, 100, 100))] * 6)
+    def test_a_name_that_is_no_utf8_is_recorded_as_it_is(self, tiny_folder: Path) -> None:
+        make_voc(tiny_folder / "voc", *[("dog", (10, 10, 100, 100))] * 6)
         odd = os.fsdecode(b"\xff")
         for folder, ending in (("JPEGImages", "png"), ("Annotations", "xml")):
             os.rename(f"voc/{folder}/0.{ending}", f"voc/{folder}/{odd}.{ending}")
@@ -357,8 +343,8 @@ class TestRefusals:
         assert mine.read_text() == "mine"
         assert [path.name for path in Path("out", "data").iterdir()] == ["generated"]
 
-    def test_names_that_nobody_maps(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        make_voc(here / "voc", *[("gryphon", (10, 10, 100, 100))] * 5)
+    def test_names_that_nobody_maps(self, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        make_voc(tiny_folder / "voc", *[("gryphon", (10, 10, 100, 100))] * 5)
         sets = ("--data", "[{kind: voc, path: voc}]", "--class-space", "det", "--validation.held-back", "0")
         assert train(*sets) == 2
         what = "object 1 (gryphon): nobody maps the name, not counted"
@@ -412,8 +398,8 @@ class TestRefusals:
         assert train("--head.kind", "marginal") == 2
         assert "disc has none; use softmax" in one_line(capsys)
 
-    def test_an_image_on_both_sides(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        make_voc(here / "voc", ("dog", (10, 10, 100, 100)))
+    def test_an_image_on_both_sides(self, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        make_voc(tiny_folder / "voc", ("dog", (10, 10, 100, 100)))
         shutil.copytree("voc", "other")
         os.rename("other/JPEGImages/0.png", "other/JPEGImages/9.png")
         os.rename("other/Annotations/0.xml", "other/Annotations/9.xml")
@@ -432,10 +418,10 @@ class TestCheckData:
         assert [path.name for path in Path("out").iterdir()] == ["run.json"]
 
     def test_what_validates_is_counted_too_and_an_old_list_goes(
-        self, here: Path, capsys: pytest.CaptureFixture[str]
+        self, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        make_voc(here / "voc", ("dog", (10, 10, 100, 100)), ("cat", (300, 10, 400, 100)))
-        make_voc(here / "judge", *[("cow", (10, 10, 60, 60))] * 3, first=7)
+        make_voc(tiny_folder / "voc", ("dog", (10, 10, 100, 100)), ("cat", (300, 10, 400, 100)))
+        make_voc(tiny_folder / "judge", *[("cow", (10, 10, 60, 60))] * 3, first=7)
         sets = ("--data", "[{kind: voc, path: voc}]", "--validation.data", "[{kind: voc, path: judge}]")
         assert train(*sets, "--validation.held_back", "0", "--validation.images", "3", "--check-data") == 3
         said = capsys.readouterr().out
@@ -445,22 +431,22 @@ class TestCheckData:
         assert [report["images"], report["validation"]["images"]] == [2, 3]
         assert Path("out", "data", "problems.txt").exists()
         shutil.rmtree("voc")
-        make_voc(here / "voc", ("dog", (10, 10, 100, 100)), ("cat", (10, 10, 100, 100)))
+        make_voc(tiny_folder / "voc", ("dog", (10, 10, 100, 100)), ("cat", (10, 10, 100, 100)))
         assert train(*sets, "--validation.held_back", "0", "--check-data") == 0
         assert not Path("out", "data", "problems.txt").exists()
 
-    def test_lists_all_that_is_wrong(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_lists_all_that_is_wrong(self, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         make_voc(
-            here / "voc",
+            tiny_folder / "voc",
             ("dog", (10, 10, 100, 100)),
             ("gryphon", (10, 10, 100, 100)),
             ("cat", (300, 10, 400, 100)),
             ("cow", (10, 10, 60, 60)),
             ("bird", (10, 10, 60, 60)),
         )
-        (here / "voc/JPEGImages/3.png").write_bytes(b"")
-        (here / "voc/JPEGImages/4.png").unlink()
-        (here / "voc/Annotations/5.xml").write_text("<annotation>")
+        (tiny_folder / "voc/JPEGImages/3.png").write_bytes(b"")
+        (tiny_folder / "voc/JPEGImages/4.png").unlink()
+        (tiny_folder / "voc/Annotations/5.xml").write_text("<annotation>")
         assert train("--data", "[{kind: voc, path: voc}]", "--validation.held_back", "0", "--check-data") == 3
         listing = Path("out", "data", "problems.txt").read_text()
         for what in ("unmapped: ", "outside: ", "image: ", "annotation: ", "gryphon", "JPEGImages/4", "3.png", "5.xml"):

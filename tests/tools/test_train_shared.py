@@ -34,24 +34,8 @@ validation: {held_back: 0.3, images: 2, limit: 3}
 device: cpu
 checkpoint_every: 1
 """
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in an empty folder with the configuration in it."""
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(CONFIG)
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run, which no test changes."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "tiny.yaml").write_text(CONFIG)
-    out = folder / "out"
-    assert main(["train", "classifier", "--config", str(folder / "tiny.yaml"), "--out", str(out)]) == 0
-    return out
+VERB = "classifier"
+pytestmark = pytest.mark.usefixtures("tiny_folder")
 
 
 def train(*more: str, out: str = "out") -> int:
