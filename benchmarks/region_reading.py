@@ -22,7 +22,7 @@ from measuring import environment, markdown, quartiles, spread, write_json
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from detect.shared_map import align_regions
+from detect.shared_map import dense_regions
 from detect.shared_map_cpu import align_regions_cpu
 
 SIZES = {"small": (3, 12), "middling": (8, 25), "large": (20, 41)}
@@ -40,10 +40,9 @@ def random_boxes(count: int, sides: tuple[int, int], seed: int) -> Tensor:
 
 def ways(features: Tensor, boxes: Tensor) -> dict[str, Callable[[], Tensor]]:
     exact = features.float()
-    learning = features.clone().requires_grad_()  # where gradients are wanted, it is matrix products
     return {
         "torchvision": lambda: roi_align(exact[None], [boxes], BINS, sampling_ratio=-1, aligned=True),
-        "matrix products": lambda: align_regions(learning, boxes, BINS).detach(),
+        "matrix products": lambda: dense_regions(features, boxes, BINS),
         "cell by cell": lambda: align_regions_cpu(features, boxes, BINS),
     }
 

@@ -1,4 +1,4 @@
-"""RoIAlign on a feature map on a CPU, one axis at a time: `align_regions` without its zeros, for what is not learnt.
+"""RoIAlign on a feature map on a CPU, one axis at a time: `dense_regions` without its zeros.
 
 Two dense matrix products multiply mostly zeros, and write 80 MB between them for 64 regions of a 600 × 800 picture.
 Here each bin reads the cells it covers, and what is between the two axes is one line of cells, which stays in the
@@ -16,7 +16,7 @@ DTYPES = (torch.bfloat16, torch.float32)
 
 
 def align_regions_cpu(features: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """`detect.shared_map.align_regions` without gradients, for a map in memory of one of `DTYPES`.
+    """`detect.shared_map.align_regions` for a map in memory of one of `DTYPES`; no gradients go through it.
 
     Sums are float32, rounded once at the end. A region's numbers do not depend on the others.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from training_outputs import described, one_line, weights
 
 from detect.image_decoding import decode_image
 from detect.model_file import load_model
@@ -41,21 +42,6 @@ VOC = """<annotation><size><width>320</width><height>240</height></size>
 
 def train(*more: str, out: str = "out") -> int:
     return main(["train", "classifier", "--config", "tiny.yaml", "--out", out, "--name", "tiny", *more])
-
-
-def one_line(capsys: pytest.CaptureFixture[str]) -> str:
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("googlenet-rcnn:")]
-    assert lines
-    return lines[-1]
-
-
-def described(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((out / "run.json").read_text())
-    return found
-
-
-def weights(out: Path) -> dict[str, torch.Tensor]:
-    return load_model(out / "model.safetensors").network.state_dict()
 
 
 @pytest.mark.slow

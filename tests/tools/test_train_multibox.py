@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from training_outputs import described, one_line
 
 from detect.image_decoding import decode_image
 from detect.multibox_file import load_multibox, priors_digest
@@ -33,17 +34,6 @@ pytestmark = pytest.mark.usefixtures("tiny_folder")
 
 def train(*more: str, out: str = "out") -> int:
     return main(["train", "multibox", "--config", "tiny.yaml", "--out", out, "--name", "tiny", *more])
-
-
-def one_line(capsys: pytest.CaptureFixture[str]) -> str:
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("googlenet-rcnn:")]
-    assert lines
-    return lines[-1]
-
-
-def described(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((out / "run.json").read_text())
-    return found
 
 
 @pytest.mark.slow

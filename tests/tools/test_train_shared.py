@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from training_outputs import described, one_line, weights
 
 from detect.detector import Detector
 from detect.model_file import load_model, read_model_file
@@ -40,21 +41,6 @@ pytestmark = pytest.mark.usefixtures("tiny_folder")
 
 def train(*more: str, out: str = "out") -> int:
     return main(["train", "classifier", "--config", "tiny.yaml", "--out", out, *more])
-
-
-def one_line(capsys: pytest.CaptureFixture[str]) -> str:
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("googlenet-rcnn:")]
-    assert lines
-    return lines[-1]
-
-
-def described(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((out / "run.json").read_text())
-    return found
-
-
-def weights(out: Path) -> dict[str, torch.Tensor]:
-    return load_model(out / "model.safetensors").network.state_dict()
 
 
 @pytest.mark.slow
