@@ -19,8 +19,8 @@ import torch
 from measuring import environment, markdown, spread, write_json
 
 from detect.devices import resolve_precision
+from detect.freed_memory import keep_freed_memory
 from detect.googlenet import GoogLeNet
-from detect.training.freed_memory import keep_freed_memory
 from detect.training.network_pass import freeze, training_outputs
 
 

@@ -62,7 +62,8 @@ class DetectionConfig:
         nms_iou: R-CNN on ILSVRC: 0.3.
         max_detections: per image.
         batch_size: regions a pass; None: 16 on a CPU, 128 on a GPU, of shared regions 64 and 512.
-        workers: threads that decode and propose; None: one on a CPU, all cores but one beside a GPU.
+        workers: on a CPU, images at a time, None: one a core; beside a GPU, threads that decode and propose, None: all
+            cores but one.
     Raises:
         ValueError: naming the flag that is out of range.
     """

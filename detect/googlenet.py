@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from detect.fused_inception import FusedInception
 from detect.inception import AuxiliaryClassifier, Inception, InceptionWidths
 from detect.local_response_norm import LocalResponseNorm
 from detect.max_pooling import MaxPool3x3
@@ -59,10 +60,10 @@ class GoogLeNet(nn.Module):
         self.apply(_initialise)
         self.box_regressor = zero_linear(FEATURES, box_outputs) if box_outputs else None
 
-    def inception(self, name: str) -> Inception:
+    def inception(self, name: str) -> Inception | FusedInception:
         """The module called `name` in Table 1, "3a" … "5b"."""
         module = self.get_submodule(f"inception_{name}")
-        assert isinstance(module, Inception)
+        assert isinstance(module, Inception | FusedInception)
         return module
 
     def stage(self, name: str, features: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from detect.local_response_norm_cpu import DTYPES, normalise_channels_last
+
 
 def local_response_norm(
     features: Tensor, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
@@ -36,7 +38,7 @@ def local_response_norm(
     if torch.is_grad_enabled() and features.requires_grad:
         output: Tensor = _Differentiable.apply(features, size, alpha, beta, k)
         return output
-    return _by_image(lambda x: _normalise(x, size, alpha, beta, k), features)
+    return _forward(features, size, alpha, beta, k)
 
 
 class _Differentiable(torch.autograd.Function):
@@ -52,7 +54,7 @@ class _Differentiable(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(features)
         ctx.constants = size, alpha, beta, k  # type: ignore[attr-defined]
-        return _by_image(lambda x: _normalise(x, size, alpha, beta, k), features)
+        return _forward(features, size, alpha, beta, k)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -60,6 +62,13 @@ class _Differentiable(torch.autograd.Function):
         (features,) = ctx.saved_tensors
         changes = _by_image(lambda x, g: _gradient(x, g, *ctx.constants), features, gradient)
         return changes, None, None, None, None
+
+
+def _forward(features: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    in_order = features.is_contiguous(memory_format=torch.channels_last) and features.dtype in DTYPES
+    if features.device.type == "cpu" and in_order and (size, beta) == (5, 0.75):
+        return normalise_channels_last(features.detach(), alpha, k)
+    return _by_image(lambda x: _normalise(x, size, alpha, beta, k), features)
 
 
 def _by_image(operation: Callable[..., Tensor], features: Tensor, *others: Tensor) -> Tensor:

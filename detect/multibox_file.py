@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from detect.devices import resolve_device, resolve_precision
 from detect.download import DownloadError
+from detect.fused_inception import fuse_inceptions
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.input_format import InputFormat
@@ -267,8 +269,10 @@ def build_multibox(
     """
     loaded = load_multibox(model) if isinstance(model, Path) else model
     where = resolve_device(device)
+    network = copy.deepcopy(loaded.network)
+    fuse_inceptions(network)
     return MultiBox(
-        network=loaded.network,
+        network=network,
         normalise=loaded.info.input.normalise,
         size=loaded.info.size,
         device=where,

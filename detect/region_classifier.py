@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from detect.devices import resolve_device, resolve_precision
+from detect.fused_inception import fuse_inceptions
 from detect.model_file import Model
+from detect.torch_threads import one_torch_thread
 from detect.zero_shot_head import ZeroShotHead
 from proposals.exact_cudnn import exact_cudnn
 
@@ -30,8 +33,8 @@ class ClassifiedRegions:
 class RegionClassifier:
     """A model's network and head on a device.
 
-    Weights are converted to the chosen precision once (autocast would convert them at every call) and to
-    channels_last; the classifier and the box regressor stay float32.
+    The 1×1 convolutions of an Inception module are joined. Weights are converted to the chosen precision once
+    (autocast would convert them at every call) and to channels_last; the classifier and the box regressor stay float32.
 
     Args:
         model: as loaded; it is copied, not changed.
@@ -48,6 +51,7 @@ class RegionClassifier:
         self.device = resolve_device(device)
         self.dtype = resolve_precision(precision, self.device)
         network = copy.deepcopy(model.network).eval().requires_grad_(False)
+        fuse_inceptions(network)
         network = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
         network.classifier.float()
         self._box_regressor = network.box_regressor.float() if box_regression and network.box_regressor else None
@@ -83,8 +87,10 @@ class RegionClassifier:
 
     @torch.inference_mode()
     def _classify(self, features: Tensor) -> ClassifiedRegions:
-        deltas = None if self._box_regressor is None else self._box_regressor(features)
-        return ClassifiedRegions(self.head(self.network.classifier(features)), deltas)
+        # The order of a float32 product's sums depends on the number of threads, and with it the last digits.
+        with one_torch_thread() if self.device.type == "cpu" else nullcontext():
+            deltas = None if self._box_regressor is None else self._box_regressor(features)
+            return ClassifiedRegions(self.head(self.network.classifier(features)), deltas)
 
     @torch.inference_mode()
     def logits(self, regions: Tensor) -> Tensor:

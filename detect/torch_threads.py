@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -13,18 +13,29 @@ from proposals.proposals import Proposals, Proposer
 
 
 @contextmanager
-def one_torch_thread() -> Iterator[None]:
+def torch_threads(number: int) -> Iterator[None]:
+    """Inside, torch computes with so many threads; where several of Python's compute, each with its own number.
+
+    Raises:
+        ValueError: if the number is below 1.
+    """
+    if number < 1:
+        raise ValueError(f"torch_threads: expected at least 1, got {number}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def one_torch_thread() -> AbstractContextManager[None]:
     """Inside, torch computes in the thread that calls it, and takes no other.
 
     Several threads would otherwise bring as many of torch's each as there are cores, and fight for them. One thread
     is also one order of summation: results depend neither on the cores nor on who else is at work.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return torch_threads(1)
 
 
 def heeding_torch_threads(proposer: Proposer) -> Proposer:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.pipeline import ImageResult
     from detect.run_folder import RunFolder
 
+MOST_CORES = 64  # each holds an image and its feature maps, some 200 MB
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -115,8 +117,11 @@ def _run_in(folder: RunFolder, job: Job) -> int:
 
 def _detect(folder: RunFolder, job: Job) -> float:
     """Search all images not done yet, writing each as it is finished; returns the seconds that took."""
+    from detect.freed_memory import keep_freed_memory
     from detect.pipeline import detect_images
 
+    if job.detector.classifier.device.type == "cpu":
+        keep_freed_memory()
     workers = job.config.workers or _default_workers(job.detector.classifier.device.type)
     started = time.monotonic()
     first = len(folder.done)
@@ -190,5 +195,5 @@ def _config(options: Namespace) -> DetectionConfig:
 
 
 def _default_workers(device: str) -> int:
-    """Beside a GPU all cores but one propose; on a CPU the network needs the cores, and one worker stays ahead."""
-    return min(MOST_WORKERS, max(1, usable_cores() - 1)) if device == "cuda" else 1
+    """On a CPU each core has an image of its own; beside a GPU one core is left to what feeds it."""
+    return min(MOST_WORKERS, max(1, usable_cores() - 1)) if device == "cuda" else min(MOST_CORES, usable_cores())

@@ -65,7 +65,12 @@ def _add_model_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=int | None, default=None, help="regions a pass; 16 on a CPU, 128 on a GPU; shared: 64, 512"
     )
-    parser.add_argument("--workers", type=int | None, default=None, help="threads that decode and propose ahead")
+    parser.add_argument(
+        "--workers",
+        type=int | None,
+        default=None,
+        help="images at a time; beside a GPU: threads that decode and propose ahead; null: what the cores allow",
+    )
     proposals = ProposalConfig()
     parser.add_argument(
         "--proposals.method", type=str | None, default=None, help=f"{', '.join(METHODS)}; what the model says"

@@ -70,8 +70,8 @@ class _Run:
 
     def __init__(self, build: Build, device: str, out: Path, folder: TrainingFolder | None, *, fresh: bool) -> None:
         from detect.devices import resolve_device
+        from detect.freed_memory import keep_freed_memory
         from detect.training.checkpoints import FoundCheckpoint, find_checkpoint
-        from detect.training.freed_memory import keep_freed_memory
 
         self.out, self.folder = out, folder
         self.started = time.monotonic()

@@ -10,7 +10,7 @@ import pytest
 
 FAULTS = """
 import resource, sys
-from detect.training.freed_memory import keep_freed_memory
+from detect.freed_memory import keep_freed_memory
 import numpy as np
 kept = keep_freed_memory() if sys.argv[1] == "keep" else None
 def faults():

@@ -1,4 +1,4 @@
-"""Memory that a step frees is kept for the next one."""
+"""Memory that a step of training, or the detection in one photo, frees is kept for the next."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def keep_freed_memory() -> bool:
     """Tell glibc's allocator to keep what is freed, for the rest of this process.
 
     Otherwise it hands large blocks back to the system, and every step of training on a CPU has its gigabyte of
-    activations paged in anew, zeroed by the kernel (`benchmarks/freed_memory.py` measures what that costs). The
-    process keeps its largest size.
+    activations paged in anew, zeroed by the kernel, and so has every layer of the network in detection
+    (`benchmarks/freed_memory.py` measures what that costs). The process keeps its largest size.
 
     Returns:
         Whether the allocator took it; False, without an effect, where it is not glibc's.
