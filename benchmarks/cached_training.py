@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from configs.training import HeadConfig, OptimisationConfig
-from detect.detector import corrected
 from detect.region_classifier import RegionClassifier
 from detect.suppression import suppress
 from detect.training.averaging import Average
@@ -23,6 +22,7 @@ from detect.training.region_samples import RegionBatch
 from detect.training.schedules import schedule
 from detect.training.training_set import TrainingSet
 from detect.training.validation import MIN_SCORE, ValidationResult, score
+from detect.view_averaging import corrected
 
 FROZEN = "4e"
 
@@ -125,6 +125,6 @@ def detect_cached(classifier: RegionClassifier, regions: CachedRegions, held_bac
         device_boxes = torch.from_numpy(boxes[rows]).to(probs.device)
         if classifier.regresses_boxes:
             deltas = torch.cat([one.deltas for one in answers])
-            device_boxes, probs = corrected(device_boxes, probs, deltas, tuple(sizes[rows[0]].tolist()))
+            device_boxes, probs = corrected(device_boxes, probs, [deltas], tuple(sizes[rows[0]].tolist()))
         detections[int(image)] = suppress(device_boxes, probs, min_score=MIN_SCORE)
     return score(held_back, detections)

@@ -36,7 +36,7 @@ from detect.image_sources import find_images
 from detect.model_file import load_model
 from detect.model_zoo import find_model_file
 from detect.region_warp import RegionWarper, WarpSettings, add_context
-from detect.shared_regions import SharedRegions
+from detect.shared_regions import LevelImages, SharedRegions
 from detect.suppression import suppress
 from detect.zero_shot_head import ZeroShotHead
 
@@ -77,8 +77,8 @@ class Ours:
         device = detector.classifier.device
         if detector.shared is None:
             return RegionWarper(image, detector.info.input, settings=detector.warp, device=device)
-        how = {"settings": detector.shared, "device": device}
-        shared = SharedRegions(image, detector.classifier.stem, detector.info.input, **how)
+        images = LevelImages(image, detector.info.input, settings=detector.shared, device=device)
+        shared = SharedRegions(images, detector.classifier.stem)
         shared.regions(np.array([[0, 0, 9, 9]], np.float32))
         return shared
 

@@ -51,13 +51,15 @@ class DetectionConfig:
     """A detection run; the command line's flags have the same names.
 
     Attributes:
-        model: name or file.
+        model: name or file; of several, an ensemble, whose probabilities are averaged (GoogLeNet, section 8: six), the
+            first says which boxes are proposed.
         device: auto, cpu, cuda.
         precision: auto, fp32, bf16.
         regions: warp (R-CNN: each region by itself through the network) or shared (from one map of the image); None:
             the first that the model was trained for.
         short_sides: pixels that an image's shorter side is resized to for shared regions; of several, each region reads
             the map where it is nearest 224 pixels. None: those that the model was trained for, else 600 (Fast R-CNN).
+        flip: look at every region mirrored left to right too, and average.
         min_score: in [0, 1].
         nms_iou: R-CNN on ILSVRC: 0.3.
         max_detections: per image.
@@ -68,11 +70,12 @@ class DetectionConfig:
         ValueError: naming the flag that is out of range.
     """
 
-    model: str = "bvlc_googlenet"
+    model: str | tuple[str, ...] = "bvlc_googlenet"
     device: str = "auto"
     precision: str = "auto"
     regions: str | None = None
     short_sides: tuple[int, ...] | None = None
+    flip: bool = False
     min_score: float = 0.5
     nms_iou: float = 0.3
     max_detections: int = 100
@@ -81,6 +84,8 @@ class DetectionConfig:
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
 
     def __post_init__(self) -> None:
+        if not self.model:
+            raise ValueError("--model: expected a name or a file, got nothing")
         if self.regions is not None:
             check_choice("regions", self.regions, REGIONS)
         if self.short_sides is not None:
@@ -122,4 +127,5 @@ def build_detector(config: DetectionConfig) -> Detector:
         seed=config.proposals.seed,
         regions=config.regions,
         short_sides=config.short_sides,
+        flip=config.flip,
     )

@@ -1,30 +1,30 @@
-"""R-CNN in one class: propose, warp, classify, correct the boxes, suppress."""
+"""R-CNN in one class: propose, read regions, classify, correct the boxes, suppress."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from detect.box_coding import clip_boxes, decode_boxes
 from detect.detections import Detections
-from detect.model_file import load_model
+from detect.ensemble import Ensemble, Member, load_members
 from detect.model_info import ModelInfo
-from detect.model_zoo import find_model_file
 from detect.proposers import build_proposer
 from detect.region_batches import Batch, plan_batches
 from detect.region_classifier import ClassifiedRegions, RegionClassifier
-from detect.region_warp import RegionWarper, WarpSettings
-from detect.shared_regions import SharedRegions, SharedSettings
+from detect.region_views import Readers
+from detect.region_warp import WarpSettings
+from detect.shared_regions import SharedSettings
 from detect.suppression import suppress
+from detect.view_averaging import average, joined
 from proposals.proposals import Proposer
 
 
@@ -55,14 +55,6 @@ class DetectorSettings:
             raise ValueError(f"batch_size: expected at least 1, got {self.batch_size}")
 
 
-class RegionReader(Protocol):
-    """An image that is ready to be read region by region."""
-
-    def regions(self, boxes: NDArray[np.float32]) -> Tensor:
-        """Boxes (N, 4) in pixels of the image → what the classifier takes of them, in their order."""
-        ...
-
-
 _BATCH_SIZES = {(False, False): 16, (False, True): 64, (True, False): 128, (True, True): 512}  # by GPU, shared
 
 
@@ -74,6 +66,10 @@ class Detector:
         proposer: image → proposals.
         settings: thresholds and batch size.
         shared: read regions from shared maps, in this way; None: warp each (R-CNN).
+        others: further networks of the same classes; probabilities are the mean of all (GoogLeNet, section 8: six).
+        flip: look at every region mirrored left to right too, and take the mean.
+    Raises:
+        ValueError: if a network has other classes, or is on another device.
     """
 
     def __init__(
@@ -83,19 +79,25 @@ class Detector:
         proposer: Proposer,
         settings: DetectorSettings | None = None,
         shared: SharedSettings | None = None,
+        others: Sequence[Member] = (),
+        flip: bool = False,
     ) -> None:
         self.classifier = classifier
         self.proposer = proposer
         self.settings = settings or DetectorSettings()
         self.shared = shared
-        self.batch_size = self.settings.batch_size or _BATCH_SIZES[classifier.device.type == "cuda", shared is not None]
+        self.others = tuple(others)
+        self.flip = flip
+        members = (Member(classifier, shared), *self.others)
+        self._ensemble = Ensemble(members, flip=flip)
+        reading = classifier.device.type == "cuda", all(one.shared is not None for one in members)
+        self.batch_size = self.settings.batch_size or _BATCH_SIZES[reading]
         self.warp = WarpSettings(context=classifier.info.context)
-        self._classify = classifier.classify if shared is None else classifier.classify_maps
 
     @classmethod
     def load(
         cls,
-        model: str | Path,
+        model: str | Path | Sequence[str | Path],
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -105,27 +107,42 @@ class Detector:
         box_regression: bool = True,
         regions: str | None = None,
         short_sides: tuple[int, ...] | None = None,
+        flip: bool = False,
     ) -> Detector:
-        """A detector from a model's name (fetched if it is not here) or file.
+        """A detector from a model's name (fetched if it is not here) or file, or of several together.
 
         Args:
+            model: of several, the first says which boxes are proposed.
             box_regression: correct the boxes if the model was trained to; False: leave the proposals as they are.
             proposals: fields of `ProposalSetting` to use instead of what the model file says.
-            regions: "warp" or "shared"; None: the first that the model was trained for.
-            short_sides: of the images that shared regions are read from, see `SharedSettings`; None: the model's.
+            regions: "warp" or "shared"; None: for each model the first that it was trained for.
+            short_sides: of the images that shared regions are read from, see `SharedSettings`; None: each model's.
+            flip: look at every region mirrored too; takes twice the time.
         Raises:
             ModelFileError, DownloadError, ValueError: one sentence that says what to do.
         """
-        loaded = load_model(find_model_file(str(model)))
-        classifier = RegionClassifier(loaded, device=device, precision=precision, box_regression=box_regression)
-        setting = dataclasses.replace(loaded.info.proposals, **(proposals or {}))
+        names = [str(model)] if isinstance(model, str | Path) else [str(one) for one in model]
+        first, *others = (
+            Member(
+                RegionClassifier(loaded, device=device, precision=precision, box_regression=box_regression),
+                shared_settings(loaded.info, regions=regions, short_sides=short_sides),
+            )
+            for loaded in load_members(names)
+        )
+        setting = dataclasses.replace(first.classifier.info.proposals, **(proposals or {}))
         proposer = build_proposer(setting, seed=seed, device=device, precision=precision)
-        shared = shared_settings(loaded.info, regions=regions, short_sides=short_sides)
-        return cls(classifier=classifier, proposer=proposer, settings=settings, shared=shared)
+        return cls(
+            classifier=first.classifier,
+            proposer=proposer,
+            settings=settings,
+            shared=first.shared,
+            others=others,
+            flip=flip,
+        )
 
     @property
     def info(self) -> ModelInfo:
-        """The model's description; `info.classes[label]` is a detection's class."""
+        """The first model's description; `info.classes[label]` is a detection's class."""
         return self.classifier.info
 
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
@@ -153,9 +170,9 @@ class Detector:
         def opened() -> Iterator[tuple[int, int]]:
             for index, (image, boxes) in enumerate(images):
                 started = time.perf_counter()
-                reader = self._reader(image)
+                views = self._ensemble.open(image)
                 seconds = time.perf_counter() - started
-                open_images[index] = _OpenImage(reader, boxes, (image.shape[0], image.shape[1]), [], seconds)
+                open_images[index] = _OpenImage(views, boxes, (image.shape[0], image.shape[1]), [], seconds)
                 yield index, len(boxes)
 
         for batch in plan_batches(opened(), batch_size or self.batch_size):
@@ -163,22 +180,15 @@ class Detector:
             for index in batch.finished:
                 yield self._finish(open_images.pop(index))
 
-    def _reader(self, image: NDArray[np.uint8]) -> RegionReader:
-        device = self.classifier.device
-        if self.shared is None:
-            return RegionWarper(image, self.info.input, settings=self.warp, device=device)
-        return SharedRegions(image, self.classifier.stem, self.info.input, settings=self.shared, device=device)
-
     def _classify_batch(self, batch: Batch, images: dict[int, _OpenImage]) -> None:
-        """Warp and classify the regions of one batch; each image gets the answers to its own."""
+        """Read and classify the regions of one batch; each image gets the answers to its own."""
         if not batch.pieces:
             return
         started = time.perf_counter()
-        regions = [images[p.image].reader.regions(images[p.image].boxes[p.start : p.stop]) for p in batch.pieces]
-        answers = self._classify(regions[0] if len(regions) == 1 else torch.cat(regions))
-        for piece, part in zip(batch.pieces, _split(answers, [len(r) for r in regions]), strict=True):
-            images[piece.image].answers.append(part)
-        seconds_a_region = (time.perf_counter() - started) / len(answers.probs)
+        pieces = [(images[p.image].views, images[p.image].boxes[p.start : p.stop]) for p in batch.pieces]
+        for piece, answers in zip(batch.pieces, self._ensemble.classify(pieces), strict=True):
+            images[piece.image].answers.append(answers)
+        seconds_a_region = (time.perf_counter() - started) / sum(len(boxes) for _, boxes in pieces)
         for piece in batch.pieces:
             images[piece.image].seconds += seconds_a_region * (piece.stop - piece.start)
 
@@ -201,11 +211,7 @@ class Detector:
         boxes = torch.from_numpy(np.ascontiguousarray(image.boxes)).to(device)
         if not image.answers:
             return boxes, torch.zeros(0, len(self.info.classes), device=device)
-        probs = torch.cat([answer.probs for answer in image.answers])
-        deltas = [answer.deltas for answer in image.answers if answer.deltas is not None]
-        if not deltas:
-            return boxes, probs
-        return corrected(boxes, probs, torch.cat(deltas), image.size)
+        return average(boxes, [joined(view) for view in zip(*image.answers, strict=True)], image.size)
 
 
 def shared_settings(
@@ -221,7 +227,9 @@ def shared_settings(
     """
     if (regions or info.regions[0]) != "shared":
         return None
-    return SharedSettings(short_sides=info.short_sides if short_sides is None else short_sides, context=info.context)
+    return SharedSettings(
+        short_sides=info.short_sides if short_sides is None else tuple(short_sides), context=info.context
+    )
 
 
 @dataclass(frozen=True)
@@ -237,32 +245,10 @@ class Classified:
 
 @dataclass
 class _OpenImage:
-    """An image whose regions are not all classified yet."""
+    """An image whose regions are not all classified yet; `answers` has those of each view, batch by batch."""
 
-    reader: RegionReader
+    views: list[Readers]
     boxes: NDArray[np.float32]
     size: tuple[int, int]
-    answers: list[ClassifiedRegions]
+    answers: list[list[ClassifiedRegions]]
     seconds: float = 0.0
-
-
-def _split(answers: ClassifiedRegions, sizes: list[int]) -> list[ClassifiedRegions]:
-    probs = torch.split(answers.probs, sizes)
-    if answers.deltas is None:
-        return [ClassifiedRegions(one, None) for one in probs]
-    return [ClassifiedRegions(*both) for both in zip(probs, torch.split(answers.deltas, sizes), strict=True)]
-
-
-def corrected(boxes: Tensor, probs: Tensor, deltas: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Boxes after box regression, clipped to the image (R-CNN, appendix C), and the probabilities.
-
-    Args:
-        boxes: (N, 4) xyxy pixels.
-        probs: (N, K).
-        deltas: (N, 4), or (N, 4 K) of regression per class.
-    Returns:
-        Boxes (N, 4) or (N, K, 4), and probabilities (N, K): −1 where nothing of the box is on the image.
-    """
-    moved = clip_boxes(decode_boxes(boxes, deltas), image_size)
-    nothing = (moved[..., 2:] <= moved[..., :2]).any(dim=-1)
-    return moved, probs.masked_fill(nothing if nothing.ndim == 2 else nothing[:, None], -1.0)

@@ -73,6 +73,34 @@ class RegionPlaces:
         return len(self.order)
 
 
+class LevelImages:
+    """One image on the device as stems see it: each level is resized when it is first asked for, once for all who ask.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        input_format: channel order, mean and scale of the network.
+    """
+
+    def __init__(
+        self,
+        image: NDArray[np.uint8],
+        input_format: InputFormat,
+        *,
+        settings: SharedSettings | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.settings = settings or SharedSettings()
+        self.size = image.shape[0], image.shape[1]
+        self._pixels = input_format.normalise(torch.tensor(image).permute(2, 0, 1).to(device)[None])
+        self._levels: dict[int, Tensor] = {}
+
+    def __call__(self, level: int) -> Tensor:
+        """(1, 3, h, w) float32, channels last: see `at_level`; not to be changed."""
+        if level not in self._levels:
+            self._levels[level] = at_level(self._pixels, level, self.settings)
+        return self._levels[level]
+
+
 class SharedRegions:
     """One image's maps on the device, from which regions are read.
 
@@ -82,23 +110,12 @@ class SharedRegions:
     (`detect.training.shared_pass`).
 
     Args:
-        image: uint8 RGB (H, W, 3).
+        images: which several networks may share.
         stem: (1, 3, H, W) normalised images → (1, C, h, w), h = ⌊(H + 1) / 16⌋: `RegionClassifier.stem`.
-        input_format: channel order, mean and scale of the network.
     """
 
-    def __init__(
-        self,
-        image: NDArray[np.uint8],
-        stem: Callable[[Tensor], Tensor],
-        input_format: InputFormat,
-        *,
-        settings: SharedSettings | None = None,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.settings = settings or SharedSettings()
-        self._pixels = input_format.normalise(torch.tensor(image).permute(2, 0, 1).to(device)[None])
-        self._size = image.shape[0], image.shape[1]
+    def __init__(self, images: LevelImages, stem: Callable[[Tensor], Tensor]) -> None:
+        self._images = images
         self._stem = stem
         self._maps: dict[int, Tensor] = {}
 
@@ -112,11 +129,11 @@ class SharedRegions:
         Raises:
             ValueError: if boxes is not (N, 4) or not finite.
         """
-        return read_regions(region_places(boxes, self._size, self.settings), self._map)
+        return read_regions(region_places(boxes, self._images.size, self._images.settings), self._map)
 
     def _map(self, level: int) -> Tensor:
         if level not in self._maps:
-            self._maps[level] = self._stem(at_level(self._pixels, level, self.settings))
+            self._maps[level] = self._stem(self._images(level))
         return self._maps[level]
 
 

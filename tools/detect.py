@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,8 +191,14 @@ def _job(options: Namespace) -> Job:
 def _config(options: Namespace) -> DetectionConfig:
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(DetectionConfig)}
     values["proposals"] = ProposalConfig(**vars(options.proposals))
+    values["model"] = options.model if isinstance(options.model, str) else _of_list(options.model)
     values["short_sides"] = None if options.short_sides is None else tuple(options.short_sides)
     return DetectionConfig(**values)
+
+
+def _of_list(models: Sequence[str]) -> str | tuple[str, ...]:
+    """A list of one is that one, in what is recorded too."""
+    return models[0] if len(models) == 1 else tuple(models)
 
 
 def _default_workers(device: str) -> int:

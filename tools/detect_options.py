@@ -6,13 +6,14 @@ from jsonargparse import ActionYesNo, ArgumentParser
 
 from configs.detection import DetectionConfig, ProposalConfig
 from configs.proposing import METHODS, MODES
-from tools.parser import make_parser
+from tools.parser import Parser, make_parser
 from tools.run_options import add_run_options, add_source_options
 
 DESCRIPTION = """Find objects in photos.
 
   googlenet-rcnn detect PHOTOS --out OUT
   googlenet-rcnn detect 'trip/**/*.jpg' extra.png list.txt --out OUT --min-score 0.3 --export coco,csv
+  googlenet-rcnn detect PHOTOS --out OUT --model A --model B --flip    an ensemble: better, in as many times the time
   googlenet-rcnn detect PHOTOS --out OUT --resume          continue an interrupted run
   googlenet-rcnn detect PHOTOS --out OUT2 --shard 2/4      the second quarter, on another machine
 
@@ -33,13 +34,21 @@ def build_parser() -> ArgumentParser:
     return parser
 
 
-def _add_model_options(parser: ArgumentParser) -> None:
+def _add_model_options(parser: Parser) -> None:
     default = DetectionConfig()
-    parser.add_argument(
+    parser.add_repeatable(
         "--model",
-        type=str,
+        type=str | list[str],
         default=default.model,
-        help="a name from `googlenet-rcnn models list`, or a model file",
+        help="a name from `googlenet-rcnn models list`, or a model file; given several times, or as a list: an "
+        "ensemble of models of the same classes, whose probabilities are averaged; boxes are proposed once, as the "
+        "first says, and each model adds its own time",
+    )
+    parser.add_argument(
+        "--flip",
+        action=ActionYesNo(yes_prefix="", no_prefix="no-"),
+        default=default.flip,
+        help="look at every region mirrored left to right too, and average: twice the time of the models",
     )
     parser.add_argument("--device", type=str, default=default.device, help="auto, cpu or cuda")
     parser.add_argument(
@@ -69,7 +78,7 @@ def _add_model_options(parser: ArgumentParser) -> None:
         "--workers",
         type=int | None,
         default=None,
-        help="images at a time; beside a GPU: threads that decode and propose ahead; null: what the cores allow",
+        help="images at a time; beside a GPU: threads that decode and propose ahead; null: one a core",
     )
     proposals = ProposalConfig()
     parser.add_argument(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,11 +42,28 @@ class ConfigFile(ActionConfigFile):
 class Parser(ArgumentParser):
     """A parser whose errors are one sentence."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._repeatable: set[str] = set()
+        super().__init__(*args, **options)
+
     def add_argument(self, *names: Any, **options: Any) -> Any:
         """argparse's; `action="config"` is a `ConfigFile`."""
         if options.get("action") == "config":
             options["action"] = ConfigFile
         return super().add_argument(*names, **options)
+
+    def add_repeatable(self, name: str, **options: Any) -> Any:
+        """An argument whose type is one value or a list of them; the flag given again adds to what it gave before.
+
+        Given once, it replaces what is in a configuration before it, as other flags do.
+        """
+        self._repeatable.add(name)
+        return self.add_argument(name, **options)
+
+    def parse_args(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:  # type: ignore[override]
+        """jsonargparse's, with flags that may be given again."""
+        given = sys.argv[1:] if args is None else args
+        return super().parse_args(repeats_as_additions(given, self._repeatable), *others, **options)
 
     def accept_dashes(self) -> None:
         """Let `--data-root` be `--data_root`, for all flags so far; `--help` shows the second."""
@@ -61,6 +79,26 @@ class Parser(ArgumentParser):
             verb = " ".join([verb, *missing[1].split(".")]).rstrip()
         sentence = _readable(message) + _suggestion(message, _names(parser))
         raise UsageError(f"{sentence}; see `{verb} --help`") from ex
+
+
+def repeats_as_additions(args: Sequence[str], repeatable: Collection[str]) -> list[str]:
+    """`--model A --model=B` as jsonargparse says it: `--model A --model+=B`.
+
+    What comes after a `--config` replaces what that file says, and after `--` nothing is a flag.
+    """
+    result: list[str] = []
+    seen: set[str] = set()
+    for position, argument in enumerate(args):
+        flag, equals, value = argument.partition("=")
+        if argument == "--":
+            return [*result, *args[position:]]
+        if flag == "--config":
+            seen.clear()
+        again = flag in seen
+        if flag in repeatable:
+            seen.add(flag)
+        result.append(f"{flag}+{equals}{value}" if again else argument)
+    return result
 
 
 def make_parser(description: str, **options: Any) -> Parser:

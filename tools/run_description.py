@@ -17,6 +17,8 @@ from configs.proposing import MultiBoxPart, ProposeConfig, search_mode, search_s
 
 if TYPE_CHECKING:
     from detect.detector import Detector
+    from detect.ensemble import Member
+    from detect.region_classifier import RegionClassifier
 
 _SEARCH = ("googlenet-rcnn", "numpy", "numba", "opencv-contrib-python", "pillow")
 _NUMERICS = (*_SEARCH, "torch", "torchvision")
@@ -25,6 +27,9 @@ _NOT_IN_THE_OUTPUT = ("workers", "device", "precision", "model", "batch_size")  
 
 def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | None, draw: bool) -> dict[str, Any]:
     """All that decides the output, defaults resolved; the model by its content, so that a moved file is the same.
+
+    Further models of an ensemble are `others`, in their order. One model by itself, and regions that are not flipped,
+    say nothing of them, so that runs from before there were ensembles can be resumed.
 
     On a CPU the number of torch's threads is among it: it decides in which order sums are taken.
     """
@@ -35,10 +40,13 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
     del settings["short_sides"]
     if detector.shared is not None:
         settings["short_sides"] = detector.shared.short_sides
+    if not detector.flip:
+        del settings["flip"]
+    if detector.others:
+        settings["others"] = [_other_settings(one) for one in detector.others]
     classifier = detector.classifier
     return {
-        "model_sha256": classifier.sha256,
-        "model_header": hashlib.sha256(detector.info.to_json().encode()).hexdigest()[:16],
+        **_content(classifier),
         "versions": versions(),
         **settings,
         "proposals": _proposals(config, detector),
@@ -52,11 +60,15 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
 
 
 def description_of(config: DetectionConfig, detector: Detector, sources: Sequence[str]) -> dict[str, Any]:
-    """How the run was made, for people and to make it again."""
-    return {
-        "model": {"name": detector.info.name, "file": config.model, "sha256": detector.classifier.sha256},
-        **_made_by(dataclasses.asdict(config), sources),
-    }
+    """How the run was made, for people and to make it again: the `model`, or the `models` of an ensemble."""
+    made_by = _made_by(dataclasses.asdict(config), sources)
+    classifiers = [detector.classifier, *(one.classifier for one in detector.others)]
+    files = [config.model] if isinstance(config.model, str) else config.model
+    models = [
+        {"name": classifier.info.name, "file": file, "sha256": classifier.sha256}
+        for classifier, file in zip(classifiers, files, strict=True)
+    ]
+    return {"model": models[0], **made_by} if len(models) == 1 else {"models": models, **made_by}
 
 
 def proposing_settings(
@@ -136,6 +148,18 @@ def _made_by(config: dict[str, Any], sources: Sequence[str]) -> dict[str, Any]:
         "python": platform.python_version(),
         "processor": platform.processor() or platform.machine(),
     }
+
+
+def _content(classifier: RegionClassifier) -> dict[str, str]:
+    header = hashlib.sha256(classifier.info.to_json().encode()).hexdigest()[:16]
+    return {"model_sha256": classifier.sha256, "model_header": header}
+
+
+def _other_settings(member: Member) -> dict[str, Any]:
+    """A model's content, and how it reads regions."""
+    if member.shared is None:
+        return {**_content(member.classifier), "regions": "warp"}
+    return {**_content(member.classifier), "regions": "shared", "short_sides": member.shared.short_sides}
 
 
 def _proposals(config: DetectionConfig, detector: Detector) -> dict[str, Any]:

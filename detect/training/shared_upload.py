@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from detect.input_format import InputFormat
+from detect.mirroring import mirrored_boxes
 from detect.shared_regions import RegionPlaces, SharedSettings, at_level, region_places
 from detect.training.region_samples import ImageSample, RegionBatch, TrainingBatch
 from detect.training.region_upload import pixels_on_device, with_targets
@@ -51,11 +50,6 @@ def upload_shared(
     device = torch.device(device)
     placed = tuple(_placed(one, input_format, settings, device) for one in batch.samples if len(one.regions))
     return with_targets(placed, batch.samples, device=device, regions_per_image=regions_per_image)
-
-
-def mirrored_boxes(boxes: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Where boxes (N, 4), xyxy pixels of an image of that width, are once it is mirrored left to right."""
-    return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
 
 
 def _placed(

@@ -34,6 +34,7 @@ def test_the_choices_are_those_of_the_code_that_uses_them() -> None:
         ({"workers": -1}, "--workers: expected at least 1, got -1"),
         ({"regions": "shred"}, "--regions: expected one of warp, shared"),
         ({"short_sides": ()}, "--short-sides: expected some"),
+        ({"model": ()}, "--model: expected a name or a file, got nothing"),
         ({"precision": "half"}, "--precision: expected one of auto, fp32, bf16, got 'half'"),
     ],
 )
@@ -78,7 +79,7 @@ def test_build_passes_on_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Detector, "load", lambda model, **options: seen.update(options, model=model))
     proposals = ProposalConfig(mode="single", limit=7, seed=3)
     config = DetectionConfig("m", "cpu", "fp32", min_score=0.2, nms_iou=0.4, max_detections=5, batch_size=6)
-    build_detector(dataclasses.replace(config, proposals=proposals, regions="shared", short_sides=(300,)))
+    build_detector(dataclasses.replace(config, proposals=proposals, regions="shared", short_sides=(300,), flip=True))
     settings = dataclasses.asdict(seen.pop("settings"))
     assert settings == {"min_score": 0.2, "nms_iou": 0.4, "max_detections": 5, "batch_size": 6}
     assert seen == {
@@ -89,7 +90,10 @@ def test_build_passes_on_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
         "seed": 3,
         "regions": "shared",
         "short_sides": (300,),
+        "flip": True,
     }
+    build_detector(DetectionConfig(("m", "n")))
+    assert seen["model"] == ("m", "n")
 
 
 @pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)

@@ -33,7 +33,11 @@ class FakeDetector:
         self.info = bvlc_info()
         self.batch_size = 16
         self.shared: SharedSettings | None = None
-        self.classifier = SimpleNamespace(sha256=sha256, device=torch.device("cpu"), dtype=torch.float32)
+        self.others: tuple[Any, ...] = ()
+        self.flip = False
+        self.classifier = SimpleNamespace(
+            info=self.info, sha256=sha256, device=torch.device("cpu"), dtype=torch.float32
+        )
         self.proposer = proposer
 
     def __call__(self, image: NDArray[np.uint8]) -> Detections:

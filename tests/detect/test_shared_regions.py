@@ -22,6 +22,7 @@ from detect.region_warp import RegionWarper, WarpSettings
 from detect.shared_map import align_regions
 from detect.shared_regions import (
     CELLS,
+    LevelImages,
     SharedRegions,
     SharedSettings,
     at_level,
@@ -59,7 +60,7 @@ def test_the_whole_of_a_224_pixel_image_is_what_the_stem_makes_of_it(network: ty
     model = network(3).eval()
     image = smooth_image(224, 224)
     with torch.inference_mode():
-        shared = SharedRegions(image, model.stem_to_4e, BVLC_INPUT, settings=EXACT)
+        shared = SharedRegions(LevelImages(image, BVLC_INPUT, settings=EXACT), model.stem_to_4e)
         found = shared.regions(np.array([[0, 0, 224, 224]], np.float32))
         warped = RegionWarper(image, BVLC_INPUT, settings=WarpSettings(context=0))
         wanted = model.stem_to_4e(warped.regions(np.array([[0, 0, 224, 224]], np.float32)))
@@ -114,9 +115,11 @@ def test_the_nearest_scale_by_ratio() -> None:
 def test_two_scales_give_each_region_its_own_in_the_order_of_the_boxes() -> None:
     image = smooth_image(300, 400)
     boxes = np.array([[0, 0, 60, 60], [10, 20, 390, 290], [100, 100, 180, 170]], np.float32)
-    both = SharedRegions(image, stride_16, PLAIN, settings=SharedSettings(short_sides=(300, 900), context=0))
-    small = SharedRegions(image, stride_16, PLAIN, settings=SharedSettings(short_sides=(300,), context=0))
-    large = SharedRegions(image, stride_16, PLAIN, settings=SharedSettings(short_sides=(900,), context=0))
+    both = SharedRegions(
+        LevelImages(image, PLAIN, settings=SharedSettings(short_sides=(300, 900), context=0)), stride_16
+    )
+    small = SharedRegions(LevelImages(image, PLAIN, settings=SharedSettings(short_sides=(300,), context=0)), stride_16)
+    large = SharedRegions(LevelImages(image, PLAIN, settings=SharedSettings(short_sides=(900,), context=0)), stride_16)
     found = both.regions(boxes)
     torch.testing.assert_close(found[[0, 2]], large.regions(boxes[[0, 2]]))
     torch.testing.assert_close(found[1:2], small.regions(boxes[1:2]))
@@ -180,7 +183,7 @@ def test_boxes_in_any_order_and_any_batch_are_the_same() -> None:
     rng = np.random.default_rng(0)
     corners = rng.uniform(-20, 200, (12, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(5, 150, (12, 2))], axis=1).astype(np.float32)
-    shared = SharedRegions(image, stride_16, PLAIN)
+    shared = SharedRegions(LevelImages(image, PLAIN), stride_16)
     whole = shared.regions(boxes)
     assert whole.shape == (12, 3, CELLS, CELLS)
     order = rng.permutation(12)
@@ -190,7 +193,7 @@ def test_boxes_in_any_order_and_any_batch_are_the_same() -> None:
 
 def test_odd_images_and_boxes() -> None:
     for size in ((1, 1), (1, 3000), (2000, 3), (17, 16)):
-        shared = SharedRegions(smooth_image(*size), stride_16, PLAIN)
+        shared = SharedRegions(LevelImages(smooth_image(*size), PLAIN), stride_16)
         found = shared.regions(np.array([[0, 0, size[1], size[0]], [-50, -50, 9000, 9000], [0, 0, 0, 0]], np.float32))
         assert found.shape == (3, 3, CELLS, CELLS)
         assert found.isfinite().all()

@@ -76,6 +76,46 @@ def test_dashes_where_a_flag_has_underscores(parser: Parser) -> None:
     assert "--group.data-root" not in parser.format_help()
 
 
+@pytest.fixture
+def repeating(tmp_path: Path) -> Parser:
+    parser = make_parser("", prog="prog")
+    parser.add_argument("--config", action="config")
+    parser.add_argument("source", nargs="*", type=str)
+    parser.add_repeatable("--model", type=str | list[str], default="d")
+    (tmp_path / "one.yaml").write_text("model: y\n")
+    (tmp_path / "two.yaml").write_text("model: [y, z]\n")
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("given", "model"),
+    [
+        ("", "d"),
+        ("--model a", "a"),
+        ("--model a --model b", ["a", "b"]),
+        ("--model=a s --model b --model=c=d", ["a", "b", "c=d"]),
+        ("--model [a,b]", ["a", "b"]),
+        ("--model 1 --model 2", ["1", "2"]),
+        ("--config one.yaml", "y"),
+        ("--config two.yaml", ["y", "z"]),
+        ("--config two.yaml --model a", "a"),
+        ("--config two.yaml --model a --model b", ["a", "b"]),
+        ("--model a --config two.yaml", ["y", "z"]),
+        ("--model a --config two.yaml --model b", "b"),
+        ("--model a -- --model", "a"),
+    ],
+)
+def test_a_flag_that_may_be_given_again(
+    repeating: Parser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, model: str | list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert repeating.parse_args(given.split()).model == model
+
+
+def test_of_other_flags_the_last_counts(parser: Parser) -> None:
+    assert parser.parse_args(["--min-score", "0.1", "--min-score", "0.2"]).min_score == 0.2
+
+
 def test_help_keeps_lines_and_shows_defaults(parser: Parser) -> None:
     text = parser.format_help()
     assert "One.\n\n  two   three\n" in text

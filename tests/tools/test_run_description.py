@@ -63,6 +63,58 @@ def test_the_model_its_precision_and_its_batches_count() -> None:
     }
 
 
+def ensemble(*others: SimpleNamespace, flip: bool = False) -> Any:
+    detector: Any = FakeDetector()
+    detector.others, detector.flip = others, flip
+    return detector
+
+
+def other(sha256: str = "1" * 64, shared: SharedSettings | None = None) -> SimpleNamespace:
+    """A further member."""
+    return SimpleNamespace(classifier=FakeDetector(sha256=sha256).classifier, shared=shared)
+
+
+def test_one_model_says_what_it_said_before_there_were_ensembles() -> None:
+    now = settings()
+    assert not {"flip", "others", "model", "models"} & set(now)
+    assert {"model_sha256", "model_header"} <= set(now)
+    described = description_of(DetectionConfig("m"), ensemble(), ["a"])
+    assert described["model"] == {"name": "bvlc_googlenet", "file": "m", "sha256": "0" * 64}
+    assert "models" not in described
+
+
+def test_all_models_of_an_ensemble_and_flips_count() -> None:
+    config = DetectionConfig(("m", "n"), flip=True)
+    now = settings_of(config, ensemble(other(), flip=True), shard=None, draw=True)
+    header = now["model_header"]
+    assert {**now, "others": None, "flip": None} == {**settings(), "others": None, "flip": None}
+    assert (now["flip"], now["others"]) == (
+        True,
+        [{"model_sha256": "1" * 64, "model_header": header, "regions": "warp"}],
+    )
+    shared = ensemble(other(shared=SharedSettings(short_sides=(300,))))
+    assert settings_of(config, shared, shard=None, draw=True)["others"][0] == {
+        "model_sha256": "1" * 64,
+        "model_header": header,
+        "regions": "shared",
+        "short_sides": (300,),
+    }
+    two, turned = (
+        settings_of(config, ensemble(*(other(letter * 64) for letter in order)), shard=None, draw=True)
+        for order in ("12", "21")
+    )
+    assert two != turned, "sums are taken in their order"
+
+
+def test_the_description_names_all_models_of_an_ensemble() -> None:
+    described = description_of(DetectionConfig(("m", "n")), ensemble(other()), ["a"])
+    assert "model" not in described
+    assert described["models"] == [
+        {"name": "bvlc_googlenet", "file": "m", "sha256": "0" * 64},
+        {"name": "bvlc_googlenet", "file": "n", "sha256": "1" * 64},
+    ]
+
+
 def test_short_sides_are_those_that_they_came_to() -> None:
     """As the flag says, or the model; of warped regions there are none."""
     assert "short_sides" not in settings(short_sides=(300,))

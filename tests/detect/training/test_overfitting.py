@@ -26,7 +26,7 @@ from detect.box_coding import clip_boxes, decode_boxes
 from detect.detector import Classified
 from detect.input_format import InputFormat
 from detect.region_warp import RegionWarper, WarpSettings
-from detect.shared_regions import SharedRegions, SharedSettings, read_regions
+from detect.shared_regions import LevelImages, SharedRegions, SharedSettings, read_regions
 from detect.suppression import suppress
 from detect.training.batch_plan import BatchPlan
 from detect.training.batch_stream import batches, flip_images, flip_regions
@@ -101,7 +101,7 @@ class SmallDetector:
     def _read(self, image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> TinyOutputs:
         if not self.shared:
             return self.network(RegionWarper(image, INPUT, settings=WARP, device="cpu").regions(boxes))
-        maps = SharedRegions(image, self.network.stem, INPUT, settings=SHARED).regions(boxes)
+        maps = SharedRegions(LevelImages(image, INPUT, settings=SHARED), self.network.stem).regions(boxes)
         return self.network.tail(quartered(maps))
 
 

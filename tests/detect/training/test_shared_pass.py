@@ -21,7 +21,7 @@ from detect.input_format import BVLC_INPUT, TORCHVISION_INPUT
 from detect.model_file import Model, bvlc_info, torchvision_info
 from detect.model_info import ModelInfo
 from detect.region_classifier import RegionClassifier
-from detect.shared_regions import SharedRegions
+from detect.shared_regions import LevelImages, SharedRegions
 from detect.training.network_pass import TrainingOutputs, freeze
 from detect.training.region_samples import ImageSample, TrainingBatch
 from detect.training.shared_pass import shared_outputs
@@ -79,7 +79,7 @@ def test_without_dropout_it_is_exactly_the_detector(network: Network) -> None:
     samples = (picture(0, 5), picture(1, 1))
     info = info_of(network)
     classifier = RegionClassifier(Model(info, network, ""), device="cpu", precision="fp32")
-    readers = [SharedRegions(one.image, classifier.stem, info.input, settings=SETTINGS) for one in samples]
+    readers = [SharedRegions(LevelImages(one.image, info.input, settings=SETTINGS), classifier.stem) for one in samples]
     maps = [reader.regions(one.regions.boxes) for reader, one in zip(readers, samples, strict=True)]
     answers = classifier.classify_maps(torch.cat(maps))
     for frozen in ("none", "3b", "4e"):

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from detect.box_coding import decode_boxes
 from detect.input_format import BVLC_INPUT
+from detect.mirroring import mirrored_boxes
 from detect.region_warp import WarpSettings
-from detect.shared_regions import CELLS, SharedRegions, SharedSettings, read_regions
+from detect.shared_regions import CELLS, LevelImages, SharedRegions, SharedSettings, read_regions
 from detect.training.region_samples import Distortion, ImageSample, RegionBatch, TrainingBatch
 from detect.training.region_upload import upload
-from detect.training.shared_upload import PlacedRegions, mirrored_boxes, upload_shared
+from detect.training.shared_upload import PlacedRegions, upload_shared
 
 Batch = RegionBatch[tuple[PlacedRegions, ...]]
 
@@ -43,7 +44,7 @@ def test_these_are_the_detector_s_regions(mirrored: bool) -> None:
         image, boxes = sample.image, sample.regions.boxes
         if mirrored:
             image, boxes = np.ascontiguousarray(image[:, ::-1]), mirrored_by_hand(boxes, image.shape[1])
-        expected = SharedRegions(image, every_16th, BVLC_INPUT, settings=SETTINGS).regions(boxes)
+        expected = SharedRegions(LevelImages(image, BVLC_INPUT, settings=SETTINGS), every_16th).regions(boxes)
         assert expected.any()
         assert torch.equal(found, expected)
 
@@ -80,13 +81,6 @@ def test_deltas_of_a_mirrored_image_lead_to_the_mirrored_object() -> None:
     decoded = decode_boxes(torch.from_numpy(mirrored_boxes(boxes, width)), on_cpu(sample).deltas)
     expected = torch.from_numpy(mirrored_by_hand(sample.regions.matched, width))
     torch.testing.assert_close(decoded, expected, atol=1e-2, rtol=0)
-
-
-def test_mirrored_boxes_by_hand() -> None:
-    boxes = np.array([[10, 20, 30, 40], [0, 0, 100, 5]], np.float32)
-    assert mirrored_boxes(boxes, 100).tolist() == [[70, 20, 90, 40], [0, 0, 100, 5]]
-    assert mirrored_boxes(mirrored_boxes(boxes, 100), 100).tolist() == boxes.tolist()
-    assert mirrored_boxes(boxes[:0], 100).shape == (0, 4)
 
 
 def test_the_image_is_distorted_as_a_whole() -> None:
