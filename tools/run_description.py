@@ -30,11 +30,7 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
 
     Further models of an ensemble are `others`, in their order. One model by itself, and regions that are not flipped,
     say nothing of them, so that runs from before there were ensembles can be resumed.
-
-    On a CPU the number of torch's threads is among it: it decides in which order sums are taken.
     """
-    import torch
-
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _NOT_IN_THE_OUTPUT}
     settings["regions"] = "warp" if detector.shared is None else "shared"
     del settings["short_sides"]
@@ -53,7 +49,6 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
         "device": classifier.device.type,
         "precision": str(classifier.dtype).removeprefix("torch."),
         "batch_size": detector.batch_size,
-        "threads": torch.get_num_threads() if classifier.device.type == "cpu" else None,
         "shard": shard,
         "draw": draw,
     }
