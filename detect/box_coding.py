@@ -1,4 +1,7 @@
-"""How box regression writes a box down: as four numbers relative to the region it starts from."""
+"""How box regression writes a box down: as four numbers relative to the region it starts from.
+
+Decoding and clipping make no GPU wait; encoding checks its boxes, and is for a CPU.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import math
 
 import torch
 from torch import Tensor
+
+from proposals.device_copy import on_device
 
 # Fast R-CNN's and Faster R-CNN's published code divides the targets by these so that all four vary about as much.
 DEVIATIONS = (0.1, 0.1, 0.2, 0.2)
@@ -53,7 +58,7 @@ def decode_boxes(boxes: Tensor, deltas: Tensor) -> Tensor:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes: expected (N, 4), got {tuple(boxes.shape)}")
     sides, centres = (value[:, None] for value in _sides_and_centres(boxes))
-    changes = deltas.view(len(deltas), deltas.shape[1] // 4, 4) * deltas.new_tensor(DEVIATIONS)
+    changes = deltas.view(len(deltas), deltas.shape[1] // 4, 4) * _there(DEVIATIONS, deltas)
     new_centres = centres + changes[..., :2] * sides
     new_sides = sides * changes[..., 2:].clamp(max=LARGEST_LOG_RATIO).exp()
     decoded = torch.cat([new_centres - new_sides / 2, new_centres + new_sides / 2], dim=-1)
@@ -70,8 +75,12 @@ def clip_boxes(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
         New tensor; a box wholly outside collapses to zero area.
     """
     height, width = image_size
-    most = boxes.new_tensor([width, height, width, height])
-    return boxes.clamp(min=0).minimum(most)
+    return boxes.clamp(min=0).minimum(_there((width, height, width, height), boxes))
+
+
+def _there(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """Numbers as a tensor of another's type on its device; `new_tensor` would have the host wait for a GPU."""
+    return on_device(torch.tensor(values, dtype=like.dtype), like.device)
 
 
 def _sides_and_centres(boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from proposals.device_copy import on_device
+
 
 @dataclass(frozen=True)
 class InputFormat:
@@ -32,10 +34,13 @@ class InputFormat:
                 raise ValueError(f"{name}: expected three numbers, got {values!r}")
 
     def normalise(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) RGB, 0 … 255, any type → new float32 (N, 3, H, W) in the network's order and range."""
+        """(N, 3, H, W) RGB, 0 … 255, any type → new float32 (N, 3, H, W) in the network's order and range.
+
+        On a GPU nothing waits.
+        """
         channels = images.flip(1) if self.order == "bgr" else images
-        mean = torch.tensor(self.mean, device=images.device).view(1, 3, 1, 1)
-        scale = torch.tensor(self.scale, device=images.device).view(1, 3, 1, 1)
+        constants = torch.tensor([self.mean, self.scale], dtype=torch.float32).view(2, 1, 3, 1, 1)
+        mean, scale = on_device(constants, images.device).unbind()
         return (channels.float() - mean) * scale
 
 

@@ -1,9 +1,9 @@
 """R-CNN's warp: any box of an image becomes a 224×224 region with context, mean-filled outside the image.
 
-The image goes to the device once; all its regions are cut there in a few calls. A region is sampled bilinearly
-where it grows; where it shrinks, every output pixel averages an even grid of samples over the area that it covers
-(RoIAlign's rule), and a pyramid of halved images keeps that grid small, so the cost of a region does not depend
-on the size of the photo.
+The image goes to the device once; all its regions are cut there in a few calls, for none of which the host waits. A
+region is sampled bilinearly where it grows; where it shrinks, every output pixel averages an even grid of samples over
+the area that it covers (RoIAlign's rule), and a pyramid of halved images keeps that grid small, so the cost of a region
+does not depend on the size of the photo.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torchvision.ops import roi_align
 
 from detect.input_format import InputFormat
 from detect.region_warp_cpu import cut_regions
+from proposals.device_copy import on_device
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class RegionWarper:
         self.settings = settings or WarpSettings()
         # torch.tensor makes a copy: decoded arrays may be read-only
         planes = image if isinstance(image, Tensor) else torch.tensor(image).permute(2, 0, 1)
-        pixels = planes.to(device)
+        pixels = on_device(planes, torch.device(device))
         self._device = pixels.device
         # One layout for the life of the image: each cutter then reads it without a copy a batch.
         layout = torch.channels_last if self._device.type == "cpu" else torch.contiguous_format
@@ -119,7 +120,7 @@ class RegionWarper:
             rows = np.flatnonzero(levels == level)
             cut = cut_on_cpu if self._device.type == "cpu" else cut_on_device
             squares = cut(self._level(int(level)), grown[rows] * np.float32(0.5**level), self.settings.size)
-            regions[torch.from_numpy(rows).to(self._device)] = squares
+            regions[on_device(torch.from_numpy(rows), self._device)] = squares
         return regions
 
     def _level(self, level: int) -> Tensor:
@@ -138,7 +139,7 @@ def cut_on_device(image: Tensor, boxes: NDArray[np.float32], size: int) -> Tenso
     Returns:
         (N, 3, size, size) float32 on the image's device.
     """
-    rois = torch.from_numpy(boxes).to(image.device)
+    rois = on_device(torch.from_numpy(boxes), image.device)
     squares: Tensor = roi_align(image, [rois], size, sampling_ratio=-1, aligned=True)
     return squares
 

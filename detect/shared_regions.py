@@ -91,7 +91,8 @@ class LevelImages:
     ) -> None:
         self.settings = settings or SharedSettings()
         self.size = image.shape[0], image.shape[1]
-        self._pixels = input_format.normalise(torch.tensor(image).permute(2, 0, 1).to(device)[None])
+        pixels = on_device(torch.tensor(image), torch.device(device)).permute(2, 0, 1)
+        self._pixels = input_format.normalise(pixels[None])
         self._levels: dict[int, Tensor] = {}
 
     def __call__(self, level: int) -> Tensor:

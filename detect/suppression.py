@@ -1,4 +1,8 @@
-"""From region probabilities to detections: threshold, per-class non-maximum suppression, the best of an image."""
+"""From region probabilities to detections: threshold, per-class non-maximum suppression, the best of an image.
+
+The host waits for a GPU twice: for how many pass the threshold, and for one copy of these. Suppression itself is
+always the CPU's, so that a device changes nothing in it (docs/decisions/0019-waits-on-a-gpu.md).
+"""
 
 from __future__ import annotations
 
@@ -35,14 +39,25 @@ def suppress(
         raise ValueError(f"suppress: expected thresholds in [0, 1], got nms_iou {nms_iou}, min_score {min_score}")
     if max_detections < 0:
         raise ValueError(f"suppress: expected max_detections of at least 0, got {max_detections}")
-    rows, labels = torch.nonzero(probs >= min_score, as_tuple=True)
-    # The few that pass leave the device here: up to 200 tiny suppressions there would each wait for the host.
-    candidates = (boxes[rows, labels] if of_classes else boxes[rows]).float().cpu()
-    scores, labels = probs[rows, labels].float().cpu(), labels.cpu()
-    order = torch.argsort(scores, descending=True, stable=True)
-    scores, candidates, labels = scores[order], candidates[order], labels[order]
+    passed = above(boxes, probs, min_score)
+    passed = passed[torch.argsort(passed[:, 4], descending=True, stable=True)]
+    candidates, labels = passed[:, :4], passed[:, 5].long()
     kept = _nms_per_class(candidates, labels, nms_iou)[:max_detections]
-    return Detections(candidates[kept].numpy(), scores[kept].numpy(), labels[kept].numpy())
+    return Detections(candidates[kept].numpy(), passed[kept, 4].numpy(), labels[kept].numpy())
+
+
+def above(boxes: Tensor, probs: Tensor, min_score: float) -> Tensor:
+    """What passes the threshold, copied from the device in one piece.
+
+    Args:
+        boxes: (N, 4), or (N, K, 4). probs: (N, K), K below 2²⁴.
+    Returns:
+        (C, 6) float32 on the CPU: box, score, label; by row, then by label.
+    """
+    rows, labels = torch.nonzero(probs >= min_score, as_tuple=True)  # here the host waits
+    candidates = (boxes[rows, labels] if boxes.ndim == 3 else boxes[rows]).float()
+    columns = probs[rows, labels].float()[:, None], labels.float()[:, None]
+    return torch.cat([candidates, *columns], dim=1).cpu()  # and here
 
 
 def _nms_per_class(boxes: Tensor, labels: Tensor, nms_iou: float) -> Tensor:

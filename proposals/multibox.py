@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import nms
 
+from proposals.device_copy import on_device
 from proposals.exact_cudnn import exact_cudnn
 from proposals.multibox_boxes import decode
 from proposals.multibox_input import CROPS, check_image, crop_windows, squash
@@ -120,8 +121,11 @@ class MultiBox:
 
     @torch.inference_mode()
     def _answers(self, squares: Tensor) -> Tensor:
-        """(V, 3, S, S) uint8 → (V, K, 5) float32 on the CPU: the confidence's logit, and the normalised box."""
-        images = self._normalise(squares.to(self.device))
+        """(V, 3, S, S) uint8 → (V, K, 5) float32 on the CPU: the confidence's logit, and the normalised box.
+
+        The host waits for a GPU once, for the answers.
+        """
+        images = self._normalise(on_device(squares, self.device))
         with exact_cudnn(self.device):
             outputs = self.network(images.to(self.precision, memory_format=torch.channels_last))
         boxes = decode(self.network.priors, outputs.offsets)

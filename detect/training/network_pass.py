@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from detect.googlenet import STAGES, GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.inception import AuxiliaryClassifier
+from proposals.device_copy import on_device
 
 Network = GoogLeNet | GoogLeNetBN
 
@@ -50,7 +51,8 @@ def training_outputs(
     Args:
         images: (N, 3, 224, 224) normalised regions; N may be 0.
         frozen: stages up to and including this one run without gradients; "none": none.
-        slots: (N,) places of the regions in the global batch; a region's dropout depends on its place alone.
+        slots: (N,) places of the regions in the global batch; a region's dropout depends on its place alone. On the
+            CPU, where they are checked and the masks are drawn: a GPU would be waited for.
         generator_seed: of the dropout masks; from 0 on, another one each step (`step_seed`).
         total_slots: places in the global batch.
         dropout, auxiliary_dropout: fractions of features that are dropped; 0: none.
@@ -173,7 +175,7 @@ def dropout_mask(
     """(N, width) float32: 0 where a feature is dropped, else 1 / (1 − probability); None if nothing is dropped.
 
     Drawn on the CPU for the whole global batch, of which the rows at `slots` are taken: the same whatever the device
-    and however the batch is split between processes.
+    and however the batch is split between processes. It stays there.
     """
     if probability == 0:
         return None
@@ -181,11 +183,11 @@ def dropout_mask(
     seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]) >> 1
     drawn = torch.rand(total_slots, width, generator=torch.Generator().manual_seed(seed))
     kept = (drawn >= probability).float() / (1 - probability)
-    return kept[slots.cpu()].to(slots.device)
+    return kept[slots.cpu()]
 
 
 def _dropped(features: Tensor, mask: Tensor | None) -> Tensor:
-    return features.float() if mask is None else features.float() * mask
+    return features.float() if mask is None else features.float() * on_device(mask, features.device)
 
 
 def _in_float32(layer: nn.Linear, features: Tensor) -> Tensor:

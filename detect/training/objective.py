@@ -92,6 +92,7 @@ class Objective(nn.Module):
             boxes = box_loss(outputs.deltas, regions.deltas, regions.regress, labels).sum()
         foreground = ~self.allowed[targets, -1]
         right = right_outcomes(logits, self.members, self.allowed, targets) & foreground
-        counts = (right.sum(), foreground.sum(), classes.new_tensor(len(targets)))
+        # Filled there: a number sent from the host would make the host wait.
+        counts = (right.sum(), foreground.sum(), torch.full_like(classes, len(targets)))
         sums = torch.stack([one.detach().double() for one in (classes, auxiliary, boxes, *counts)])
         return classes + self.auxiliary * auxiliary + self.box_weight * boxes, sums

@@ -108,7 +108,8 @@ class RegionBatch(Generic[Regions]):
             0 where `regress` is False.
         regress: (N,) bool.
         slots: (N,) int64, each region's place in the global batch: image slot · regions_per_image + position. What is
-            random about a region (dropout) depends on it, and so not on the number of processes.
+            random about a region (dropout) depends on it, and so not on the number of processes. On the CPU, where
+            that is drawn.
     """
 
     regions: Regions

@@ -58,7 +58,7 @@ def with_targets(
         targets=on_device(_joined([sample.regions.targets for sample in samples], np.int64), device),
         deltas=on_device(_deltas(samples), device),
         regress=on_device(_joined([sample.regions.regress for sample in samples], np.bool_), device),
-        slots=on_device(_joined(slots, np.int64), device),
+        slots=_joined(slots, np.int64),
     )
 
 

@@ -39,15 +39,15 @@ def shared_outputs(
     Args:
         images: those that have regions; may be none. N is the number of their regions, in this order.
         frozen: stages up to and including this one run without gradients; "none": none.
-        slots: (N,) places of the regions in the global batch; a region's dropout depends on its place alone.
-        generator_seed, total_slots, dropout: as of `training_outputs`.
+        slots, generator_seed, total_slots, dropout: as of `training_outputs`.
     Raises:
         ValueError: if there is no such stage, or a slot is not below total_slots.
     """
     check_slots(slots, sum(len(one.places) for one in images), total_slots)
     maps = [read_regions(one.places, partial(_stem_map, network, one, frozen)) for one in images]
     if not maps:  # as of a batch of warped regions without any
-        maps = [torch.zeros(0, TABLE_1["4e"].output, CELLS, CELLS, device=slots.device)]
+        device = next(network.parameters()).device
+        maps = [torch.zeros(0, TABLE_1["4e"].output, CELLS, CELLS, device=device)]
     return tail_outputs(
         network,
         torch.cat(maps),

@@ -80,8 +80,9 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
         self._batch = batch
         self.unreadable.update(batch.unreadable)
         loss, sums = self._loss(batch)
-        others = sums.new_tensor([loss.detach(), len(batch.samples)])
-        *totals, total_loss, images = self._over_processes(torch.cat([sums, others])).tolist()
+        others = loss.detach().to(sums).view(1), sums.new_full((1,), len(batch.samples))
+        # Here the host waits for the device, and once more for the gradient's norm.
+        *totals, total_loss, images = self._over_processes(torch.cat([sums, *others])).tolist()
         if not math.isfinite(total_loss):
             raise not_finite("the loss", batch.step, self._files())
         if not images and batch.unreadable:
@@ -89,7 +90,9 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
         figures = self.figures_of(dict(zip(self.sum_names, totals, strict=True)))
         rate = self.settings.learning_rate * self._factor(batch.step)
         self._figures = {**figures, "loss": total_loss / self.per_batch, "learning_rate": rate}
-        self.log("loss", self._figures["loss"], prog_bar=True, logger=False, batch_size=1)
+        # As a tensor: Lightning would take a number to the device, and wait, and fetch it back for its bar.
+        shown = torch.tensor(self._figures["loss"])
+        self.log("loss", shown, prog_bar=True, logger=False, batch_size=1)
         return loss * (self.trainer.world_size / self.per_batch)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
