@@ -25,6 +25,7 @@ from detect.region_warp import WarpSettings
 from detect.shared_regions import SharedSettings
 from detect.suppression import suppress
 from detect.view_averaging import average, joined
+from proposals.device_copy import on_device
 from proposals.proposals import Proposer
 
 
@@ -154,31 +155,43 @@ class Detector:
         return next(iter(self.detect([(image, self.proposer(image).boxes)]))).detections
 
     def detect(
-        self, images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]], *, batch_size: int | None = None
+        self,
+        images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]] | None],
+        *,
+        batch_size: int | None = None,
     ) -> Iterator[Classified]:
         """Classify the given boxes of images, regions of several images sharing a batch.
 
         Args:
-            images: image and its proposals (N, 4), read as they are needed; N may be 0.
+            images: image and its proposals (N, 4), read as they are needed; N may be 0. None: images after it share no
+                batch with those before.
             batch_size: instead of the detector's own.
         Yields:
-            Each image's detections in the given order, as soon as its last batch is through,
-            and the seconds they took.
+            Each image's detections in the given order, and the seconds they took; one batch late, so that a GPU has
+            the next batch to work on while the host waits for this one's answers and suppresses.
         """
         open_images: dict[int, _OpenImage] = {}
 
-        def opened() -> Iterator[tuple[int, int]]:
-            for index, (image, boxes) in enumerate(images):
+        def opened() -> Iterator[tuple[int, int] | None]:
+            for index, one in enumerate(images):
+                if one is None:
+                    yield None
+                    continue
+                image, boxes = one
                 started = time.perf_counter()
                 views = self._ensemble.open(image)
                 seconds = time.perf_counter() - started
                 open_images[index] = _OpenImage(views, boxes, (image.shape[0], image.shape[1]), [], seconds)
                 yield index, len(boxes)
 
+        late: tuple[int, ...] = ()
         for batch in plan_batches(opened(), batch_size or self.batch_size):
             self._classify_batch(batch, open_images)
-            for index in batch.finished:
+            for index in late:
                 yield self._finish(open_images.pop(index))
+            late = batch.finished
+        for index in late:
+            yield self._finish(open_images.pop(index))
 
     def _classify_batch(self, batch: Batch, images: dict[int, _OpenImage]) -> None:
         """Read and classify the regions of one batch; each image gets the answers to its own."""
@@ -208,7 +221,7 @@ class Detector:
     def _boxes_and_probs(self, image: _OpenImage) -> tuple[Tensor, Tensor]:
         """Boxes (N, 4), or (N, K, 4) of regression per class, and probabilities (N, K) of an image's regions."""
         device = self.classifier.device
-        boxes = torch.from_numpy(np.ascontiguousarray(image.boxes)).to(device)
+        boxes = on_device(torch.from_numpy(np.ascontiguousarray(image.boxes)), device)
         if not image.answers:
             return boxes, torch.zeros(0, len(self.info.classes), device=device)
         return average(boxes, [joined(view) for view in zip(*image.answers, strict=True)], image.size)

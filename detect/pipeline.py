@@ -50,7 +50,7 @@ def _detect_on_cores(
     """One image a thread: what is memory-bound in one runs beside what is arithmetic in another, and none waits.
 
     Torch's own threads share out single layers, wait for each other at the end of each, and for a core that a proposer
-    has taken (docs/decisions/0019-images-on-cores.md).
+    has taken (docs/decisions/0021-images-on-cores.md).
     """
     threads = torch.get_num_threads() if len(sources) == 1 else 1
 
@@ -67,44 +67,52 @@ def _detect_on_cores(
 def _detect_on_device(
     detector: Detector, sources: Sequence[SourceImage], first: int, workers: int
 ) -> Iterator[ImageResult]:
+    """Workers decode and propose ahead; regions of the images of a group share batches on the device."""
     begin = first - first % GROUP
     with work_ahead(lambda source: prepare(source, detector.proposer), sources[begin:], workers=workers) as prepared:
-        for start in range(begin, len(sources), GROUP):
-            size = min(GROUP, len(sources) - start)
-            group = (next(prepared) for _ in range(size))
-            for offset, result in enumerate(_detect_group(detector, group)):
-                if start + offset >= first:
-                    yield result
+        for position, result in enumerate(_classified(detector, prepared), start=begin):
+            if position >= first:
+                yield result
 
 
-def _detect_group(detector: Detector, group: Iterator[PreparedImage]) -> Iterator[ImageResult]:
-    """Classify the readable images of a group together; failed ones keep their place in the order.
+def _classified(detector: Detector, prepared: Iterator[PreparedImage]) -> Iterator[ImageResult]:
+    """Results in order, failed images keeping their place; between groups the device goes on working.
 
-    If memory does not suffice, those that are left are classified one by one in smaller batches, and only an image
-    that does not fit at all fails.
+    If memory does not suffice, the images under way and the rest of their group are classified one by one in smaller
+    batches, and only an image that does not fit at all fails.
     """
     waiting: deque[PreparedImage] = deque()
+    taken = 0
 
-    def readable() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-        for prepared in group:
-            waiting.append(prepared)
-            if prepared.error is None:
-                yield pixels_and_boxes(prepared)
+    def take() -> Iterator[PreparedImage]:
+        nonlocal taken
+        for one in prepared:
+            taken += 1
+            waiting.append(one)
+            yield one
 
-    try:
-        for classified in detector.detect(readable()):
-            while waiting[0].error is not None:
-                yield failure(waiting.popleft())
-            yield success(waiting.popleft(), classified)
-        exhausted = False
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        exhausted = True
-    # Outside of `except`: while an error is handled, its traceback keeps the failed batch alive.
-    if exhausted:
-        waiting.extend(group)
-        for prepared in waiting:
-            yield detect_alone(detector, prepared)
-    else:
-        yield from map(failure, waiting)
+    def grouped() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]] | None]:
+        for one in take():
+            if one.error is None:
+                yield pixels_and_boxes(one)
+            if taken % GROUP == 0:
+                yield None
+
+    exhausted = True
+    while exhausted:
+        try:
+            for classified in detector.detect(grouped()):
+                while waiting[0].error is not None:
+                    yield failure(waiting.popleft())
+                yield success(waiting.popleft(), classified)
+            exhausted = False
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside of `except`: while an error is handled, its traceback keeps the failed batch alive.
+        if exhausted:
+            while taken % GROUP and next(take(), None) is not None:
+                pass
+            while waiting:
+                yield detect_alone(detector, waiting.popleft())
+    yield from map(failure, waiting)

@@ -28,11 +28,12 @@ class Batch:
     finished: tuple[int, ...]
 
 
-def plan_batches(counts: Iterable[tuple[int, int]], batch_size: int) -> Iterator[Batch]:
-    """Fill batches to the brim, across images; only the last may be smaller.
+def plan_batches(counts: Iterable[tuple[int, int] | None], batch_size: int) -> Iterator[Batch]:
+    """Fill batches to the brim, across images; only the last, and the last before a None, may be smaller.
 
     Args:
-        counts: (image, number of its regions), consumed only as far as the next batch needs; a number may be 0.
+        counts: (image, number of its regions), consumed only as far as the next batch needs; a number may be 0. None:
+            what follows shares no batch with what came before.
         batch_size: regions in a batch.
     Yields:
         Batches; every image is finished exactly once, in the given order.
@@ -44,7 +45,13 @@ def plan_batches(counts: Iterable[tuple[int, int]], batch_size: int) -> Iterator
     pieces: list[Piece] = []
     finished: list[int] = []
     room = batch_size
-    for image, count in counts:
+    for one in counts:
+        if one is None:
+            if pieces or finished:
+                yield Batch(tuple(pieces), tuple(finished))
+            pieces, finished, room = [], [], batch_size
+            continue
+        image, count = one
         start = 0
         while count - start >= room:
             pieces.append(Piece(image, start, start + room))

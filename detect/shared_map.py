@@ -13,6 +13,8 @@ from torch import Tensor
 from detect.shared_map_cpu import DTYPES, align_regions_cpu
 from proposals.device_copy import on_device
 
+BOXES_AT_ONCE = 128  # what is between the two products is 1.3 MB for each, of a map of 54 cells across
+
 
 def align_regions(features: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Read a size × size square of each box from a map: what torchvision's `roi_align` gives (Mask R-CNN, section 3).
@@ -47,8 +49,11 @@ def dense_regions(features: Tensor, boxes: Tensor, size: int) -> Tensor:
     channels, height, width = features.shape
     across, down = _weights(features, boxes, size)
     rows = features.permute(1, 2, 0).reshape(height, width * channels)
-    lines = (down.reshape(-1, height) @ rows).view(len(boxes), size, width, channels)
-    return (across[:, None] @ lines).permute(0, 3, 1, 2)
+    parts = []
+    for few_down, few_across in zip(down.split(BOXES_AT_ONCE), across.split(BOXES_AT_ONCE), strict=True):
+        lines = (few_down.reshape(-1, height) @ rows).view(-1, size, width, channels)
+        parts.append(few_across[:, None] @ lines)
+    return (parts[0] if len(parts) == 1 else torch.cat(parts)).permute(0, 3, 1, 2)
 
 
 class _CellByCell(torch.autograd.Function):
@@ -74,23 +79,33 @@ class _CellByCell(torch.autograd.Function):
 def _weights(features: Tensor, boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """(N, size, w) across and (N, size, h) down, of the map's type on its device."""
     _, height, width = features.shape
-    across = on_device(bin_weights(boxes[:, 0], boxes[:, 2], width, size).to(features.dtype), features.device)
-    down = on_device(bin_weights(boxes[:, 1], boxes[:, 3], height, size).to(features.dtype), features.device)
-    return across, down
+    there, most = on_device(boxes, features.device), most_points(boxes, size)
+    across = bin_weights(there[:, 0], there[:, 2], width, size, most=most)
+    down = bin_weights(there[:, 1], there[:, 3], height, size, most=most)
+    return across.to(features.dtype), down.to(features.dtype)
 
 
-def bin_weights(low: Tensor, high: Tensor, cells: int, bins: int) -> Tensor:
+def most_points(boxes: Tensor, bins: int) -> int:
+    """Of a bin in one direction, at most; 0 without boxes. Of boxes on the CPU, no GPU waits for it."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return max(0, int((sides.max() / bins).ceil())) if len(boxes) else 0
+
+
+def bin_weights(low: Tensor, high: Tensor, cells: int, bins: int, *, most: int | None = None) -> Tensor:
     """How much each cell of a line counts in each bin of an interval; see `align_regions`.
 
     Args:
         low, high: (N,) float32 ends of the intervals, in cells; N may be 0.
+        most: points of a bin, at least as many as the longest interval needs, see `most_points`; None: found here, for
+            which a GPU is waited.
     Returns:
         (N, bins, cells) float32; a bin's weights are at least 0 and sum to 1 where it lies inside. An interval without
         length has none.
     """
     width = (high - low) / bins
     counts = width.ceil().clamp(min=0)
-    most = int(counts.max()) if len(counts) else 0
+    if most is None:
+        most = int(counts.max()) if len(counts) else 0
     if not most:
         return low.new_zeros(len(low), bins, cells)
     sample = torch.arange(most, device=low.device)

@@ -28,7 +28,11 @@ class FakeDetector:
     """Every proposal is an object of class (width + 7 · height) mod 200, with scores 0.9, 0.45, 0.3, ..."""
 
     def __init__(
-        self, *, sha256: str = "0" * 64, proposer: Callable[[NDArray[np.uint8]], Proposals] = whole_and_quarter
+        self,
+        *,
+        sha256: str = "0" * 64,
+        proposer: Callable[[NDArray[np.uint8]], Proposals] = whole_and_quarter,
+        device: str = "cpu",
     ) -> None:
         self.info = bvlc_info()
         self.batch_size = 16
@@ -36,7 +40,7 @@ class FakeDetector:
         self.others: tuple[Any, ...] = ()
         self.flip = False
         self.classifier = SimpleNamespace(
-            info=self.info, sha256=sha256, device=torch.device("cpu"), dtype=torch.float32
+            info=self.info, sha256=sha256, device=torch.device(device), dtype=torch.float32
         )
         self.proposer = proposer
 
@@ -44,9 +48,9 @@ class FakeDetector:
         return next(self.detect([(image, self.proposer(image).boxes)])).detections
 
     def detect(
-        self, images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]], *, batch_size: int | None = None
+        self, images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]] | None], *, batch_size: int | None = None
     ) -> Iterator[Any]:
-        for image, boxes in images:
+        for image, boxes in filter(None, images):
             label = (image.shape[1] + 7 * image.shape[0]) % 200
             scores = (0.9 / np.arange(1, len(boxes) + 1)).astype(np.float32)
             yield Classified(Detections(boxes, scores, np.full(len(boxes), label, np.int64)), 0.0)

@@ -70,7 +70,24 @@ def test_images_are_read_only_as_far_as_a_batch_needs(classifier: RegionClassifi
 
     results = detector(classifier, batch_size=4).detect(images())  # type: ignore[arg-type]
     next(results)
-    assert read == [0, 1]
+    assert read == [0, 1, 2, 3]  # one batch ahead of the answers
+
+
+def test_images_on_both_sides_of_a_none_share_no_batch(classifier: RegionClassifier) -> None:
+    sizes = []
+
+    class Watched:
+        def __getattr__(self, name: str) -> object:
+            return getattr(classifier, name)
+
+        def classify(self, regions: torch.Tensor) -> ClassifiedRegions:
+            sizes.append(len(regions))
+            return classifier.classify(regions)
+
+    one = quadrants(8, 8), np.array([[0, 0, 8, 8], [0, 0, 4, 4], [0, 0, 4, 8]], np.float32)
+    watched = detector(Watched(), batch_size=4)  # type: ignore[arg-type]
+    assert len(list(watched.detect([one, one, None, one]))) == 3
+    assert sizes == [4, 2, 3]
 
 
 class _Regressing:

@@ -1,4 +1,4 @@
-"""The pipeline: order, resuming, bounded memory, and images that fail."""
+"""The pipeline, as on a CPU and as on a GPU: order, resuming, bounded memory, and images that fail."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from odd_images import encode, make_odd_images, make_pipe, quadrants
 
 from detect import prepared_images
+from detect.image_results import ImageResult
 from detect.image_sources import SourceImage, find_images, shard
-from detect.pipeline import GROUP, ImageResult, detect_images
+from detect.pipeline import GROUP, detect_images
+from detect.torch_threads import torch_threads
 from proposals import Proposals
 
 
@@ -44,11 +46,15 @@ def summary(results: Iterable[ImageResult]) -> list[tuple[Any, ...]]:
     ]
 
 
+both_devices = pytest.mark.parametrize("device", ["cpu", "cuda"])  # the detector is a fake: no GPU is needed
+
+
+@both_devices
 @pytest.mark.parametrize("count", [0, 1, GROUP, 2 * GROUP + 1])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_results_come_in_order_with_all_stages_timed(tmp_path: Path, count: int, workers: int) -> None:
+def test_results_come_in_order_with_all_stages_timed(tmp_path: Path, count: int, workers: int, device: str) -> None:
     photos = make_photos(tmp_path / "p", count)
-    results = list(detect_images(FakeDetector(), photos, workers=workers))
+    results = list(detect_images(FakeDetector(device=device), photos, workers=workers))
     assert [r.source for r in results] == photos
     for i, result in enumerate(results):
         assert result.image is not None
@@ -60,10 +66,12 @@ def test_results_come_in_order_with_all_stages_timed(tmp_path: Path, count: int,
         assert min(result.seconds.values()) >= 0
 
 
-def test_every_odd_image_is_answered_or_explained(tmp_path: Path) -> None:
+@both_devices
+def test_every_odd_image_is_answered_or_explained(tmp_path: Path, device: str) -> None:
     expected = make_odd_images(tmp_path)
     pipe = make_pipe(tmp_path)
-    results = {r.source.name: r for r in detect_images(FakeDetector(), find_images([str(tmp_path)]).images, workers=2)}
+    found = find_images([str(tmp_path)]).images
+    results = {r.source.name: r for r in detect_images(FakeDetector(device=device), found, workers=2)}
     assert set(results) == {*expected, pipe}
     assert "named pipe" in str(results.pop(pipe).error)
     for name, result in results.items():
@@ -79,24 +87,66 @@ def test_every_odd_image_is_answered_or_explained(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("first", range(2 * GROUP + 2))
-def test_resuming_anywhere_gives_the_rest_from_the_same_groups(tmp_path: Path, first: int) -> None:
+def test_resuming_anywhere_on_a_gpu_gives_the_rest_from_the_same_groups(tmp_path: Path, first: int) -> None:
     photos = make_photos(tmp_path / "p", 2 * GROUP + 1)
     (tmp_path / "p" / "002.png").write_bytes(b"")
 
     class GroupsShow(FakeDetector):
-        """Labels each image by its place in the call, as a batch might change the last digits."""
+        """Labels each image by its place in the group, as a batch might change the last digits."""
 
-        def detect(self, images: Any) -> Iterator[Any]:
-            for place, classified in enumerate(super().detect(images)):
-                classified.detections.labels[:] = place
-                yield classified
+        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
+            place = 0
+            for one in images:
+                if one is None:
+                    place = 0
+                    continue
+                for classified in super().detect([one]):
+                    classified.detections.labels[:] = place
+                    yield classified
+                place += 1
 
-    whole = summary(detect_images(GroupsShow(), photos))
-    assert len({row[2][2][0] for row in whole if row[2]}) > 1
-    assert summary(detect_images(GroupsShow(), photos, first=first)) == whole[first:]
+    whole = summary(detect_images(GroupsShow(device="cuda"), photos))
+    assert [row[2] and row[2][2][0] for row in whole] == [0, 1, None, 2, 0, 1, 2, 3, 0]
+    assert summary(detect_images(GroupsShow(device="cuda"), photos, first=first)) == whole[first:]
 
 
-def test_a_source_that_failed_and_a_proposer_that_fails_are_recorded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", range(7))
+@pytest.mark.parametrize("workers", [1, 3])
+def test_resuming_anywhere_on_a_cpu_computes_only_the_rest(tmp_path: Path, first: int, workers: int) -> None:
+    photos = make_photos(tmp_path / "p", 6)
+    seen: list[int] = []
+
+    def watched(image: NDArray[np.uint8]) -> Proposals:
+        seen.append(image.shape[1] - 10)
+        return whole_and_quarter(image)
+
+    whole = summary(detect_images(FakeDetector(), photos))
+    assert summary(detect_images(FakeDetector(proposer=watched), photos, first=first, workers=workers)) == whole[first:]
+    assert sorted(seen) == list(range(first, 6))
+
+
+@pytest.mark.parametrize(("count", "threads"), [(1, 2), (2, 1), (5, 1)])
+def test_an_image_has_one_thread_of_torchs_and_one_alone_has_all(tmp_path: Path, count: int, threads: int) -> None:
+    """And proposing always has one; afterwards everything is as it was."""
+    seen: list[tuple[str, int]] = []
+
+    class Watched(FakeDetector):
+        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
+            seen.append(("classify", torch.get_num_threads()))
+            return super().detect(images)
+
+    def watched(image: NDArray[np.uint8]) -> Proposals:
+        seen.append(("propose", torch.get_num_threads()))
+        return whole_and_quarter(image)
+
+    with torch_threads(2):
+        list(detect_images(Watched(proposer=watched), make_photos(tmp_path / "p", count), workers=2))
+        assert torch.get_num_threads() == 2
+    assert sorted(seen) == [("classify", threads)] * count + [("propose", 1)] * count
+
+
+@both_devices
+def test_a_source_that_failed_and_a_proposer_that_fails_are_recorded(tmp_path: Path, device: str) -> None:
     def fails_on_wide(image: NDArray[np.uint8]) -> Proposals:
         if image.shape[1] == 11:
             raise ZeroDivisionError("a bug\nin here")
@@ -105,7 +155,7 @@ def test_a_source_that_failed_and_a_proposer_that_fails_are_recorded(tmp_path: P
         return whole_and_quarter(image)
 
     photos = [SourceImage(tmp_path / "x", "x", "no such file"), *make_photos(tmp_path / "p", 4)]
-    results = list(detect_images(FakeDetector(proposer=fails_on_wide), photos))
+    results = list(detect_images(FakeDetector(proposer=fails_on_wide, device=device), photos))
     assert [r.error for r in results] == [
         "no such file",
         None,
@@ -115,11 +165,12 @@ def test_a_source_that_failed_and_a_proposer_that_fails_are_recorded(tmp_path: P
     ]
 
 
-def test_nothing_proposed_is_nothing_found(tmp_path: Path) -> None:
+@both_devices
+def test_nothing_proposed_is_nothing_found(tmp_path: Path, device: str) -> None:
     def nothing(image: NDArray[np.uint8]) -> Proposals:
         return Proposals(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
-    (result,) = detect_images(FakeDetector(proposer=nothing), make_photos(tmp_path / "p", 1))
+    (result,) = detect_images(FakeDetector(proposer=nothing, device=device), make_photos(tmp_path / "p", 1))
     assert (result.error, result.num_proposals) == (None, 0)
     assert result.detections is not None
     assert len(result.detections) == 0
@@ -132,47 +183,59 @@ OUT_OF_MEMORY = [
 ]
 
 
+@both_devices
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
-def test_an_image_too_large_for_the_network_fails_alone(tmp_path: Path, error: Exception) -> None:
+@pytest.mark.parametrize("place", range(GROUP + 2))
+def test_an_image_too_large_for_the_network_fails_alone(
+    tmp_path: Path, error: Exception, place: int, device: str
+) -> None:
     class Small(FakeDetector):
         def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
             def checked() -> Iterator[Any]:
-                for image, boxes in images:
-                    if image.shape[1] == 12:
+                for one in images:
+                    if one is not None and one[0].shape[1] == 10 + place:
                         raise error
-                    yield image, boxes
+                    yield one
 
             yield from super().detect(checked())
 
     photos = make_photos(tmp_path / "p", GROUP + 2)
-    (tmp_path / "p" / "001.png").write_bytes(b"")
-    results = list(detect_images(Small(), photos))
+    broken = (place + 1) % len(photos)
+    photos[broken].path.write_bytes(b"")
+    results = list(detect_images(Small(device=device), photos))
     assert [r.source for r in results] == photos
-    assert [r.error is None for r in results] == [True, False, False, True, True, True]
-    assert results[2].error == "not enough memory to classify the regions of this image"
+    assert [i for i, r in enumerate(results) if r.error] == sorted([place, broken])
+    assert results[place].error == "not enough memory to classify the regions of this image"
 
 
-def test_out_of_memory_is_tried_again_in_smaller_batches_with_the_failed_one_freed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("device", "expected"), [("cpu", [16, 4, 1]), ("cuda", [None, 16, 4, 1])])
+def test_out_of_memory_is_tried_again_in_smaller_batches_with_the_failed_one_freed(
+    tmp_path: Path, device: str, expected: list[int | None]
+) -> None:
+    """On a GPU first the group, then the image alone from the detector's batch size down."""
     tried: list[int | None] = []
     held: list[weakref.ref[torch.Tensor]] = []
 
     class Small(FakeDetector):
         def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
             assert all(reference() is None for reference in held), "the failed batch is still in memory"
+            images = list(images)
+            if not images:
+                return
             tried.append(batch_size)
             if batch_size is None or batch_size > 1:
                 activations = torch.zeros(8)
                 held.append(weakref.ref(activations))
-                next(iter(images))
                 raise torch.OutOfMemoryError("CUDA out of memory")
             yield from super().detect(images)
 
-    (result,) = detect_images(Small(), make_photos(tmp_path / "p", 1))
+    (result,) = detect_images(Small(device=device), make_photos(tmp_path / "p", 1))
     assert result.error is None
-    assert tried == [None, 16, 4, 1]  # the group, then the image alone from the detector's batch size down
+    assert tried == expected
 
 
-def test_other_errors_of_the_network_end_the_run(tmp_path: Path) -> None:
+@both_devices
+def test_other_errors_of_the_network_end_the_run(tmp_path: Path, device: str) -> None:
     class Broken(FakeDetector):
         def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
             list(images)
@@ -180,14 +243,15 @@ def test_other_errors_of_the_network_end_the_run(tmp_path: Path) -> None:
             yield
 
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        list(detect_images(Broken(), make_photos(tmp_path / "p", 2)))
+        list(detect_images(Broken(device=device), make_photos(tmp_path / "p", 2)))
 
 
+@both_devices
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_stay_a_bounded_number_of_images_ahead(
-    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, workers: int, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long the folder: at most one group with the reader, and workers + 1 images prepared ahead of it."""
+    """However long the folder: on a GPU at most a group with the reader, and workers + 1 images ahead of it."""
     lock, started, alive, most_alive = threading.Lock(), 0, 0, 0
 
     def gone() -> None:
@@ -207,15 +271,16 @@ def test_workers_stay_a_bounded_number_of_images_ahead(
 
     monkeypatch.setattr(prepared_images, "decode_image", decode)
     sources = [SourceImage(tmp_path / str(i), str(i)) for i in range(60)]
-    for yielded, result in enumerate(detect_images(FakeDetector(), sources, workers=workers), start=1):
+    for yielded, result in enumerate(detect_images(FakeDetector(device=device), sources, workers=workers), start=1):
         time.sleep(0.002)  # time for workers to run away
         assert started <= yielded + GROUP + workers + 1
         del result
     assert started == 60
-    assert GROUP // 2 <= most_alive <= GROUP + workers + 2
+    assert workers <= most_alive <= (GROUP if device == "cuda" else 1) + workers + 2
 
 
-def test_workers_do_work_ahead(tmp_path: Path) -> None:
+@both_devices
+def test_workers_do_work_ahead(tmp_path: Path, device: str) -> None:
     """With the reader asleep, the next images get ready."""
     seen: list[int] = []
 
@@ -223,7 +288,7 @@ def test_workers_do_work_ahead(tmp_path: Path) -> None:
         seen.append(image.shape[1])
         return whole_and_quarter(image)
 
-    results = detect_images(FakeDetector(proposer=watched), make_photos(tmp_path / "p", 12), workers=2)
+    results = detect_images(FakeDetector(proposer=watched, device=device), make_photos(tmp_path / "p", 12), workers=2)
     next(results)
     deadline = time.monotonic() + 5
     while len(seen) < 3 and time.monotonic() < deadline:
@@ -232,8 +297,9 @@ def test_workers_do_work_ahead(tmp_path: Path) -> None:
     results.close()  # type: ignore[attr-defined]
 
 
-def test_closing_early_ends_the_workers(tmp_path: Path) -> None:
-    results = detect_images(FakeDetector(), make_photos(tmp_path / "p", 12), workers=3)
+@both_devices
+def test_closing_early_ends_the_workers(tmp_path: Path, device: str) -> None:
+    results = detect_images(FakeDetector(device=device), make_photos(tmp_path / "p", 12), workers=3)
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("propose")]
@@ -249,6 +315,7 @@ def test_shards_of_groups_join_to_the_whole_and_begin_where_groups_do(count: int
     assert max(map(len, blocks)) - min(map(len, blocks)) < 2 * GROUP
 
 
-def test_no_workers_are_refused(tmp_path: Path) -> None:
+@both_devices
+def test_no_workers_are_refused(tmp_path: Path, device: str) -> None:
     with pytest.raises(ValueError, match="workers: expected at least 1, got 0"):
-        list(detect_images(FakeDetector(), [], workers=0))
+        list(detect_images(FakeDetector(device=device), [], workers=0))

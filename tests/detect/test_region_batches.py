@@ -44,6 +44,14 @@ def test_images_without_regions(counts: list[int], expected: list[Batch]) -> Non
     assert plan(counts, 2) == expected
 
 
+def test_a_none_ends_a_batch() -> None:
+    # bb shares nothing with a; the second None has nothing to end
+    assert list(plan_batches([(0, 1), None, None, (1, 2), (2, 0), None], 3)) == [
+        Batch((Piece(0, 0, 1),), (0,)),
+        Batch((Piece(1, 0, 2),), (1, 2)),
+    ]
+
+
 def test_images_keep_the_names_that_they_come_with() -> None:
     assert list(plan_batches([(7, 1), (3, 2)], 2)) == [
         Batch((Piece(7, 0, 1), Piece(3, 0, 1)), (7,)),

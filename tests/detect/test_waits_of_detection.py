@@ -9,13 +9,13 @@ from gpu_waits import gpu_waits
 from torch import Tensor, nn
 
 from detect.box_coding import decode_boxes
-from detect.detector import corrected
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.input_format import BVLC_INPUT, TORCHVISION_INPUT, InputFormat
 from detect.region_warp import RegionWarper
-from detect.shared_regions import SharedRegions, SharedSettings
+from detect.shared_regions import LevelImages, SharedRegions, SharedSettings
 from detect.suppression import above
+from detect.view_averaging import corrected
 
 GPU = torch.device("cuda")
 IMAGE = np.zeros((375, 500, 3), np.uint8)
@@ -42,7 +42,10 @@ def test_shared_regions_wait_for_nothing(short_sides: tuple[int, ...]) -> None:
     def stem(images: Tensor) -> Tensor:
         return images.new_zeros(1, 8, (images.shape[2] + 1) // 16, (images.shape[3] + 1) // 16)
 
-    assert gpu_waits(lambda: SharedRegions(IMAGE, stem, BVLC_INPUT, settings=settings, device=GPU).regions(BOXES)) == []
+    def read() -> None:
+        SharedRegions(LevelImages(IMAGE, BVLC_INPUT, settings=settings, device=GPU), stem).regions(BOXES)
+
+    assert gpu_waits(read) == []
 
 
 @pytest.mark.parametrize("kind", [GoogLeNet, GoogLeNetBN])
@@ -62,7 +65,7 @@ def test_the_network_waits_for_nothing(kind: type[nn.Module]) -> None:
 @pytest.mark.parametrize("classes", [1, 7])
 def test_box_regression_waits_for_nothing(classes: int) -> None:
     assert gpu_waits(lambda: decode_boxes(there(3, 4), there(3, 4 * classes))) == []
-    assert gpu_waits(lambda: corrected(there(3, 4), there(3, 7), there(3, 4 * classes), (375, 500))) == []
+    assert gpu_waits(lambda: corrected(there(3, 4), there(3, 7), [there(3, 4 * classes)], (375, 500))) == []
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (3, 7, 4)])
@@ -75,7 +78,7 @@ def test_on_a_gpu_torch_sees_no_wait_either() -> None:
     def read() -> None:
         RegionWarper(IMAGE, BVLC_INPUT, device=GPU).regions(BOXES)
         boxes = decode_boxes(torch.zeros(3, 4, device=GPU), torch.zeros(3, 4, device=GPU))
-        corrected(boxes, torch.zeros(3, 7, device=GPU), torch.zeros(3, 28, device=GPU), (375, 500))
+        corrected(boxes, torch.zeros(3, 7, device=GPU), [torch.zeros(3, 28, device=GPU)], (375, 500))
 
     read()  # what is loaded at its first use may wait
     torch.cuda.set_sync_debug_mode("error")
