@@ -34,7 +34,7 @@ class FusedInception(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) → (N, widths.output, H, W), channels last."""
         joint = F.relu(F.linear(_pixels(features), self.weight, self.bias), inplace=True)
-        direct, for3x3, for5x5 = joint.split(self.widths, dim=3)
+        direct, for3x3, for5x5 = torch.split(joint, self.widths, dim=3)
         projected = F.linear(_pixels(self.pool(features)), self.projection_weight, self.projection_bias)
         branches = [
             direct,

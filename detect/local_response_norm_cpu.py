@@ -95,7 +95,8 @@ def _normalise_block(
     inner = values[2 : 2 + size]
     for i in range(size):
         powers[i] = inner[i] * _nearer(bases[i], _nearer(bases[i], _nearer(bases[i], powers[i])))
-    return scratch[2]
+    normed: NDArray[np.float32] = scratch[2]
+    return normed
 
 
 @kernel
@@ -115,7 +116,8 @@ def _bases_and_guesses(
 
 
 @kernel
-def _nearer(base: float, power: float) -> float:
+def _nearer(base: np.float32, power: np.float32) -> np.float32:
     """Newton's step for power ** -4 = base ** 3, factors grouped so that none overflows."""
     near_one = (base * power) * (base * power) * (base * (power * power))
-    return power * (np.float32(1.25) - np.float32(0.25) * near_one)
+    nearer: np.float32 = power * (np.float32(1.25) - np.float32(0.25) * near_one)
+    return nearer

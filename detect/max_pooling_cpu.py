@@ -96,9 +96,9 @@ def _greatest_turned(
 
 
 @kernel
-def _turned(bits: int) -> int:
+def _turned(bits: np.int16) -> np.int16:
     """Its own inverse, but for a NaN, which loses its sign."""
     magnitude = np.int16(bits & np.int16(0x7FFF))
-    if magnitude > INFINITY:
-        return magnitude
-    return np.int16(bits ^ (np.int16(bits >> np.int16(15)) & np.int16(0x7FFF)))
+    turned = np.int16(bits ^ (np.int16(bits >> np.int16(15)) & np.int16(0x7FFF)))
+    ordered: np.int16 = magnitude if magnitude > INFINITY else turned
+    return ordered

@@ -50,7 +50,7 @@ def dense_regions(features: Tensor, boxes: Tensor, size: int) -> Tensor:
     across, down = _weights(features, boxes, size)
     rows = features.permute(1, 2, 0).reshape(height, width * channels)
     parts = []
-    for few_down, few_across in zip(down.split(BOXES_AT_ONCE), across.split(BOXES_AT_ONCE), strict=True):
+    for few_down, few_across in zip(torch.split(down, BOXES_AT_ONCE), torch.split(across, BOXES_AT_ONCE), strict=True):
         lines = (few_down.reshape(-1, height) @ rows).view(-1, size, width, channels)
         parts.append(few_across[:, None] @ lines)
     return (parts[0] if len(parts) == 1 else torch.cat(parts)).permute(0, 3, 1, 2)

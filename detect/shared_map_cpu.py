@@ -7,6 +7,7 @@ cache.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,15 +22,16 @@ def align_regions_cpu(features: Tensor, boxes: Tensor, size: int) -> Tensor:
     Sums are float32, rounded once at the end. A region's numbers do not depend on the others.
 
     Args:
-        features: (C, h, w); channels last in memory is read without a copy, but for the conversion to float32.
+        features: (C, h, w); channels last in memory is read without a copy.
         boxes: (N, 4) float32 xyxy in cells; N may be 0.
     Returns:
         (N, C, size, size) of the map's type, channels last in memory.
     """
-    cells = features.detach().permute(1, 2, 0).float().contiguous().numpy()
+    cells = features.detach().permute(1, 2, 0).contiguous()
     corners = boxes.detach().numpy()
     if features.dtype == torch.bfloat16:
-        regions = torch.from_numpy(read_cells_bfloat16(cells, corners, size)).view(torch.bfloat16)
+        bits = cells.view(torch.int16).numpy().view(np.uint16)
+        regions = torch.from_numpy(read_cells_bfloat16(bits, corners, size)).view(torch.bfloat16)
     else:
-        regions = torch.from_numpy(read_cells(cells, corners, size))
+        regions = torch.from_numpy(read_cells(cells.numpy(), corners, size))
     return regions.permute(0, 3, 1, 2)

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.ops import nms
 
 from proposals.device_copy import on_device
 from proposals.exact_cudnn import exact_cudnn
 from proposals.multibox_boxes import decode
 from proposals.multibox_input import CROPS, check_image, crop_windows, squash
 from proposals.multibox_network import MultiBoxNetwork, inference_copy
+from proposals.near_duplicates import first_of_near_duplicates
 from proposals.proposals import Proposals
 
 CUT_OFF = 0.05  # of a crop's side: a box that ends nearer to an edge inside the picture is taken for cut off there
@@ -158,10 +158,21 @@ def best_boxes(view: PictureView, answers: Tensor, settings: MultiBoxSettings) -
     logits = answers[..., 0].double().flatten()[torch.from_numpy(kept)]
     order = torch.argsort(logits, descending=True, stable=True)
     candidates = boxes[kept[order.numpy()]]
-    # Ranks in place of scores: of equal scores, torchvision would suppress in no certain order.
-    ranks = torch.arange(len(candidates), 0, -1, dtype=torch.float64)
-    chosen = nms(torch.from_numpy(candidates).double(), ranks, settings.nms_iou)[: settings.limit]
-    return Proposals(candidates[chosen.numpy()], logits[order[chosen]].sigmoid().float().numpy())
+    chosen = suppressed(candidates, settings.nms_iou, settings.limit)
+    return Proposals(candidates[chosen], logits[order[chosen]].sigmoid().float().numpy())
+
+
+def suppressed(boxes: NDArray[np.float32], iou: float, limit: int) -> NDArray[np.int64]:
+    """Rows that greedy suppression keeps, the first `limit` of them: no box overlaps one before it by more than `iou`.
+
+    What torchvision's `nms` keeps of float64 boxes, but the thousands that come after the last are never looked at.
+
+    Args:
+        boxes: (N, 4) xyxy pixels, best first; N may be 0.
+    """
+    if iou == 1:
+        return np.arange(min(len(boxes), limit))
+    return first_of_near_duplicates(boxes, float(np.nextafter(iou, 1)), most=limit)
 
 
 def _in_pixels(boxes: NDArray[np.float64], view: PictureView) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

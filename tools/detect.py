@@ -22,8 +22,8 @@ from tools.stop_signals import sigterm_interrupts
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.detector import Detector
+    from detect.image_results import ImageResult
     from detect.image_sources import SourceImage
-    from detect.pipeline import ImageResult
     from detect.run_folder import RunFolder
 
 MOST_CORES = 64  # each holds an image and its feature maps, some 200 MB
