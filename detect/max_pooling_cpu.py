@@ -66,7 +66,7 @@ def _pool_bfloat16(maps: NDArray[np.int16], stride: int, pooled: NDArray[np.int1
                 _greatest(lines[a], lines[b], lines[c], pooled[n, y, x])
             row = pooled[n, y].reshape(-1)
             for i in range(len(row)):
-                row[i] = _turned(row[i])
+                row[i] = _turned_back(row[i])
 
 
 @kernel
@@ -97,8 +97,13 @@ def _greatest_turned(
 
 @kernel
 def _turned(bits: np.int16) -> np.int16:
-    """Its own inverse, but for a NaN, which loses its sign."""
+    """A NaN loses its sign, so that it is the greatest."""
     magnitude = np.int16(bits & np.int16(0x7FFF))
-    turned = np.int16(bits ^ (np.int16(bits >> np.int16(15)) & np.int16(0x7FFF)))
-    ordered: np.int16 = magnitude if magnitude > INFINITY else turned
-    return ordered
+    turned: np.int16 = magnitude if magnitude > INFINITY else _turned_back(bits)
+    return turned
+
+
+@kernel
+def _turned_back(bits: np.int16) -> np.int16:
+    turned: np.int16 = np.int16(bits ^ (np.int16(bits >> np.int16(15)) & np.int16(0x7FFF)))
+    return turned

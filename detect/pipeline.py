@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from detect.detector import Detector
@@ -28,31 +27,32 @@ GROUP = 4
 
 
 def detect_images(
-    detector: Detector, sources: Sequence[SourceImage], *, first: int = 0, workers: int = 1
+    detector: Detector, sources: Sequence[SourceImage], *, first: int = 0, workers: int = 1, threads: int = 1
 ) -> Iterator[ImageResult]:
     """Results for sources[first:], in order; memory does not grow with their number.
 
     Args:
         first: how many are done already. On a GPU the group that it falls in is computed again from its beginning.
-        workers: threads. On a GPU they decode and propose ahead; on a CPU each does all there is to do for an image,
-            with one of torch's threads, and one image alone has all of torch's. The results do not depend on it.
+        workers: On a GPU they decode and propose ahead; on a CPU each does all there is to do for an image. The results
+            do not depend on their number.
+        threads: of torch's, for the network of one image on a CPU: more than one only pays where there are fewer images
+            than cores, and may change last digits.
     Raises:
         ValueError: if workers is below 1.
     """
     if detector.classifier.device.type == "cpu":
-        return _detect_on_cores(detector, sources, first, workers)
+        return _detect_on_cores(detector, sources[first:], workers, threads)
     return _detect_on_device(detector, sources, first, workers)
 
 
 def _detect_on_cores(
-    detector: Detector, sources: Sequence[SourceImage], first: int, workers: int
+    detector: Detector, sources: Sequence[SourceImage], workers: int, threads: int
 ) -> Iterator[ImageResult]:
-    """One image a thread: what is memory-bound in one runs beside what is arithmetic in another, and none waits.
+    """One image a worker: what is memory-bound in one runs beside what is arithmetic in another, and none waits.
 
     Torch's own threads share out single layers, wait for each other at the end of each, and for a core that a proposer
     has taken (docs/decisions/0021-images-on-cores.md).
     """
-    threads = torch.get_num_threads() if len(sources) == 1 else 1
 
     def detect(source: SourceImage) -> ImageResult:
         with one_torch_thread():
@@ -60,7 +60,7 @@ def _detect_on_cores(
         with torch_threads(threads):
             return detect_alone(detector, prepared)
 
-    with torch_threads(threads), work_ahead(detect, sources[first:], workers=workers) as results:
+    with torch_threads(threads), work_ahead(detect, sources, workers=workers) as results:
         yield from results
 
 

@@ -37,6 +37,7 @@ class Job:
         images: of this shard, in order.
         exports: formats, of coco, ilsvrc, csv.
         image_index: numbers of images for ilsvrc; None: positions.
+        threads: of torch's for one image, on a CPU: all, where the sources are one image.
     """
 
     config: DetectionConfig
@@ -46,6 +47,7 @@ class Job:
     exports: tuple[str, ...]
     image_index: dict[str, int] | None
     draw: bool
+    threads: int
 
 
 def add_to(parent: ActionSubCommands) -> None:
@@ -127,7 +129,7 @@ def _detect(folder: RunFolder, job: Job) -> float:
     started = time.monotonic()
     first = len(folder.done)
     with ImageProgress(len(job.images), done=first) as progress:
-        for result in detect_images(job.detector, job.images, first=first, workers=workers):
+        for result in detect_images(job.detector, job.images, first=first, workers=workers, threads=job.threads):
             _write(result, folder, job)
             progress.advance(failed=result.error is not None)
     return time.monotonic() - started
@@ -185,7 +187,8 @@ def _job(options: Namespace) -> Job:
     if "ilsvrc" in exports:
         check_det_classes(detector.info.classes)
     say_what_was_found(found)
-    return Job(config, detector, tuple(options.source), images, exports, index, options.draw)
+    threads = usable_cores() if len(found.images) == 1 else 1
+    return Job(config, detector, tuple(options.source), images, exports, index, options.draw, threads)
 
 
 def _config(options: Namespace) -> DetectionConfig:

@@ -76,6 +76,30 @@ def test_equal_to_torchs(shape: tuple[int, ...], size: int, alpha: float, memory
     assert torch.equal(features, before)
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 300.0, 1e5, 1e12])
+@pytest.mark.parametrize("pixels", [1, 15, 16, 17, 40])
+def test_the_kernels_power_is_exact_to_rounding_for_numbers_of_any_size(scale: float, pixels: int) -> None:
+    """Channels last, GoogLeNet's constants, on both sides of a block of pixels; against float64."""
+    features = random(1, 9, 1, pixels, scale=scale).to(memory_format=torch.channels_last)
+    expected = F.local_response_norm(features.double(), 5, 1e-4, 0.75, 1.0)
+    torch.testing.assert_close(local_response_norm(features).double(), expected, rtol=6e-7, atol=0.0)
+
+
+def test_the_kernel_rounds_bfloat16_once() -> None:
+    features = random(2, 64, 9, 7).bfloat16().to(memory_format=torch.channels_last)
+    expected = F.local_response_norm(features.double(), 5, 1e-4, 0.75, 1.0).bfloat16()
+    output = local_response_norm(features)
+    # a sum that lies within 4e-7 of the middle between two numbers may be rounded to the other
+    assert (output != expected).float().mean() < 1e-3
+    torch.testing.assert_close(output, expected, rtol=2**-7, atol=0.0)
+
+
+def test_the_kernel_lets_nan_through() -> None:
+    features = random(1, 16, 2, 2).to(memory_format=torch.channels_last)
+    features[0, 8, 1, 1] = torch.nan
+    assert local_response_norm(features).isnan().nonzero().tolist() == [[0, channel, 1, 1] for channel in range(6, 11)]
+
+
 @pytest.mark.parametrize("beta", [0.75, 0.5, 1.0])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_the_gradient_is_torchs(beta: float, memory_format: torch.memory_format) -> None:

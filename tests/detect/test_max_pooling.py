@@ -77,6 +77,28 @@ def test_nan_and_infinity_pass_through() -> None:
         assert output[0, 0, -1, -1].isnan()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_nan_of_either_sign_wins_over_everything(dtype: torch.dtype, sign: int) -> None:
+    """Channels last, of several channels: our kernel, for which bfloat16 are integers."""
+    features = random(1, 4, 6, 6).to(dtype).to(memory_format=torch.channels_last)
+    features[0, 2, 3, 3] = torch.inf
+    features[0, 2, 2, 2] = torch.tensor(torch.nan).copysign(torch.tensor(float(sign)))
+    for stride in (1, 2):
+        output, expected = max_pool_3x3(features, stride=stride), of_torch(features, stride)
+        assert torch.equal(output.isnan(), expected.isnan())
+        assert torch.equal(output.nan_to_num(7.0), expected.nan_to_num(7.0))
+
+
+def test_bfloat16_of_every_kind_is_in_order() -> None:
+    """All pairs of numbers from minus infinity to infinity, the smallest and both zeros among them."""
+    values = torch.tensor([-torch.inf, -3e38, -1.5, -1e-40, -0.0, 0.0, 1e-40, 1.5, 3e38, torch.inf]).bfloat16()
+    pairs = torch.cartesian_prod(values, values)  # in three rows of a map, with the first one again
+    features = torch.stack([pairs[:, 0], pairs[:, 1], pairs[:, 0]])[None, None].expand(1, 2, 3, -1)
+    features = features.repeat_interleave(3, dim=3).contiguous(memory_format=torch.channels_last)
+    assert torch.equal(max_pool_3x3(features, stride=1), of_torch(features, 1))
+
+
 def test_errors() -> None:
     with pytest.raises(ValueError, match="stride: expected 1 or 2, got 3"):
         max_pool_3x3(random(1, 1, 4, 4), stride=3)

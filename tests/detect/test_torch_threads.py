@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from detect.torch_threads import heeding_torch_threads, one_torch_thread
+from detect.torch_threads import heeding_torch_threads, one_torch_thread, torch_threads
 from proposals import Proposals
 
 NOTHING = Proposals(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
@@ -29,6 +30,31 @@ def test_as_it_was_also_after_an_error() -> None:
     with pytest.raises(KeyError), one_torch_thread():
         raise KeyError
     assert torch.get_num_threads() == before
+
+
+def test_each_thread_of_pythons_has_its_own_number() -> None:
+    seen: dict[int, int] = {}
+    ready = threading.Barrier(2)
+
+    def compute(number: int) -> None:
+        with torch_threads(number):
+            ready.wait(10)
+            seen[number] = torch.get_num_threads()
+            ready.wait(10)
+
+    before = torch.get_num_threads()
+    threads = [threading.Thread(target=compute, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {1: 1, 2: 2}
+    assert torch.get_num_threads() == before
+
+
+def test_no_thread_is_refused() -> None:
+    with pytest.raises(ValueError, match="torch_threads: expected at least 1, got 0"), torch_threads(0):
+        pass
 
 
 def test_the_proposer_is_the_same() -> None:

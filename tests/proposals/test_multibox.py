@@ -15,8 +15,9 @@ import pytest
 import torch
 from skimage import data
 from small_multibox import normalise, random_network, told_network
+from torchvision.ops import nms
 
-from proposals.multibox import MultiBox, MultiBoxSettings
+from proposals.multibox import MultiBox, MultiBoxSettings, suppressed
 from proposals.multibox_network import MultiBoxNetwork
 from proposals.proposals import Proposals, Proposer
 from proposals.recall import box_overlaps
@@ -69,6 +70,20 @@ def test_an_overlap_of_exactly_the_threshold_stays(nms_iou: float, kept: int) ->
     # 64 of 80 rows: 0.8, once the corners are pixels.
     network = told_network([[0, 0, 0.5, 0.625], [0, 0, 0.5, 0.5]], [2.0, 1.0])
     assert len(multibox(network, nms_iou=nms_iou)(np.zeros((128, 128, 3), np.uint8))) == kept
+
+
+@pytest.mark.parametrize("iou", [0.0, 0.3, 0.8, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_suppression_keeps_what_torchvisions_does(seed: int, iou: float) -> None:
+    """Whole pixels, so that many overlaps are alike, and some exactly the threshold."""
+    generator = np.random.default_rng(seed)
+    corners = generator.integers(0, 12, (300, 2))
+    boxes = np.concatenate([corners, corners + generator.integers(1, 12, (300, 2))], axis=1).astype(np.float32)
+    ranks = torch.arange(300, 0, -1, dtype=torch.float64)
+    expected = nms(torch.from_numpy(boxes).double(), ranks, iou).tolist()
+    for limit in (1, 5, 300):
+        assert suppressed(boxes, iou, limit).tolist() == expected[:limit]
+    assert suppressed(boxes[:0], iou, 5).tolist() == []
 
 
 def test_suppression_sees_what_is_left_of_a_box_inside_the_picture() -> None:

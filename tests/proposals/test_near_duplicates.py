@@ -38,6 +38,13 @@ def test_boxes_without_area_stay() -> None:
     assert first_of_near_duplicates(boxes((3, 3, 3, 9), (3, 3, 3, 9), (5, 5, 1, 9)), 0.5).tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("most", [0, 1, 2, 3, 9])
+def test_no_more_than_asked_for(most: int) -> None:
+    """The first of those that all rows would leave."""
+    found = boxes((0, 0, 9, 9), (0, 0, 9, 9), (20, 0, 29, 9), (40, 0, 49, 9))
+    assert first_of_near_duplicates(found, 0.9, most=most).tolist() == [0, 2, 3][:most]
+
+
 def test_none_and_one() -> None:
     for found in (boxes(), boxes((0, 0, 1, 1))):
         rows = first_of_near_duplicates(found, 0.95)
