@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--regions", default="shared", help="warp or shared")
     parser.add_argument("--proposals", type=int, default=300, help="regions a photo")
     parser.add_argument("--limit", type=int, default=100, help="photos, evenly spaced over the folder")
-    parser.add_argument("--blocks", type=int, default=4, help="the ways take turns after so many parts of the photos")
+    parser.add_argument("--blocks", type=int, default=6, help="the ways take turns after so many parts of the photos")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
     keep_freed_memory()

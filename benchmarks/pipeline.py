@@ -31,6 +31,7 @@ from torchvision.ops import nms
 from detect import Detector
 from detect.detector import DetectorSettings
 from detect.devices import resolve_device
+from detect.freed_memory import keep_freed_memory
 from detect.image_decoding import decode_image
 from detect.image_sources import find_images
 from detect.model_file import load_model
@@ -203,6 +204,7 @@ def main() -> None:
     parser.add_argument("--regions", type=int, help="time warp and network on so many boxes of a photo; default: all")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
+    keep_freed_memory()  # as `detect` does; of the naive pipeline too, which is then no slower
     found = [source.path for source in find_images([str(options.images)]).images]
     photos = [found[i] for i in evenly(len(found), options.limit)]
     how = (options.model, options.device, options.regions)

@@ -98,8 +98,8 @@ class Pipeline:
     def run(self, photo: Path, stages: Stages) -> None:
         classifier = self.detector.classifier
         encoded = np.fromfile(photo, np.uint8)
-        bare = seconds_of(lambda: cv2.imdecode(encoded, cv2.IMREAD_COLOR))
         image = stages("decode", lambda: decode_image(photo))
+        bare = seconds_of(lambda: cv2.imdecode(encoded, cv2.IMREAD_COLOR))
         stages.limits["decode"].append(bare)
         searched = stages("selective search ×2", lambda: selective_search(image, superpixel_scale=2.0))
         seen = stages("MultiBox", lambda: self.multibox(image), lambda _: multibox_work(self.precision))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from detect.region_warp import WarpSettings
 from detect.shared_regions import SharedSettings
 from detect.suppression import suppress
 from detect.view_averaging import average, joined
-from proposals.device_copy import on_device
+from proposals.device_copy import HostCopy, on_device
 from proposals.proposals import Proposer
 
 
@@ -159,6 +159,7 @@ class Detector:
         images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]] | None],
         *,
         batch_size: int | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Iterator[Classified]:
         """Classify the given boxes of images, regions of several images sharing a batch.
 
@@ -166,9 +167,11 @@ class Detector:
             images: image and its proposals (N, 4), read as they are needed; N may be 0. None: images after it share no
                 batch with those before.
             batch_size: instead of the detector's own.
+            stopped: asked before each batch; once it says yes, nothing more is classified or given.
         Yields:
-            Each image's detections in the given order, and the seconds they took; one batch late, so that a GPU has
-            the next batch to work on while the host waits for this one's answers and suppresses.
+            Each image's detections in the given order, and the seconds they took; one batch late: the copy of an
+            image's answers is queued before the next batch, so that a GPU works on that while the host waits for the
+            copy alone, and suppresses.
         """
         open_images: dict[int, _OpenImage] = {}
 
@@ -186,10 +189,14 @@ class Detector:
 
         late: tuple[int, ...] = ()
         for batch in plan_batches(opened(), batch_size or self.batch_size):
+            if stopped():
+                return
             self._classify_batch(batch, open_images)
             for index in late:
                 yield self._finish(open_images.pop(index))
             late = batch.finished
+            for index in late:
+                self._hand_back(open_images[index])
         for index in late:
             yield self._finish(open_images.pop(index))
 
@@ -205,9 +212,16 @@ class Detector:
         for piece in batch.pieces:
             images[piece.image].seconds += seconds_a_region * (piece.stop - piece.start)
 
+    def _hand_back(self, image: _OpenImage) -> None:
+        """Queue what is left to do on the device for an image whose last batch is queued, and the copy to the host."""
+        started = time.perf_counter()
+        image.result = [HostCopy(values) for values in self._boxes_and_probs(image)]
+        image.answers, image.views = [], []
+        image.seconds += time.perf_counter() - started
+
     def _finish(self, image: _OpenImage) -> Classified:
         started = time.perf_counter()
-        boxes, probs = self._boxes_and_probs(image)
+        boxes, probs = (copy.wait() for copy in image.result)
         settings = self.settings
         detections = suppress(
             boxes,
@@ -265,3 +279,4 @@ class _OpenImage:
     size: tuple[int, int]
     answers: list[list[ClassifiedRegions]]
     seconds: float = 0.0
+    result: list[HostCopy] = dataclasses.field(default_factory=list)

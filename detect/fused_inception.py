@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,7 +28,7 @@ class FusedInception(nn.Module):
         self.widths = [reader.out_channels for reader in readers]
         self.weight = nn.Parameter(torch.cat([reader.weight.detach().flatten(1) for reader in readers]))
         self.bias = nn.Parameter(torch.cat([_bias(reader) for reader in readers]))
-        self.conv3x3, self.conv5x5 = module.conv3x3, module.conv5x5
+        self.conv3x3, self.conv5x5 = copy.deepcopy(module.conv3x3), copy.deepcopy(module.conv5x5)
         self.pool = MaxPool3x3(stride=1)
         self.projection_weight = nn.Parameter(module.pool_proj.weight.detach().flatten(1).clone())
         self.projection_bias = nn.Parameter(_bias(module.pool_proj).clone())

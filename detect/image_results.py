@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,15 +35,27 @@ class ImageResult:
     seconds: dict[str, float]
 
 
-def detect_alone(detector: Detector, prepared: PreparedImage) -> ImageResult:
-    """Classify one image by itself, in ever smaller batches while memory does not suffice."""
+class Stopped(Exception):
+    """Nobody waits for the result any more."""
+
+
+def detect_alone(
+    detector: Detector, prepared: PreparedImage, *, stopped: Callable[[], bool] = lambda: False
+) -> ImageResult:
+    """Classify one image by itself, in ever smaller batches while memory does not suffice.
+
+    Raises:
+        Stopped: once `stopped`, asked before each batch, says so.
+    """
     if prepared.error is not None:
         return failure(prepared)
     batch_size = detector.batch_size
     while True:
         try:
-            (classified,) = detector.detect([pixels_and_boxes(prepared)], batch_size=batch_size)
-            return success(prepared, classified)
+            images = [pixels_and_boxes(prepared)]
+            for classified in detector.detect(images, batch_size=batch_size, stopped=stopped):
+                return success(prepared, classified)
+            raise Stopped
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -117,7 +117,7 @@ def _bases_and_guesses(
 
 @kernel
 def _nearer(base: np.float32, power: np.float32) -> np.float32:
-    """Newton's step for power ** -4 = base ** 3, factors grouped so that none overflows."""
+    """Newton's step for power ** -4 = base ** 3, factors grouped so that none overflows where the base is finite."""
     near_one = (base * power) * (base * power) * (base * (power * power))
     nearer: np.float32 = power * (np.float32(1.25) - np.float32(0.25) * near_one)
     return nearer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -54,14 +55,19 @@ def _detect_on_cores(
     has taken (docs/decisions/0021-images-on-cores.md).
     """
 
+    stopped = threading.Event()
+
     def detect(source: SourceImage) -> ImageResult:
         with one_torch_thread():
             prepared = prepare(source, detector.proposer)
         with torch_threads(threads):
-            return detect_alone(detector, prepared)
+            return detect_alone(detector, prepared, stopped=stopped.is_set)
 
-    with torch_threads(threads), work_ahead(detect, sources, workers=workers) as results:
-        yield from results
+    with work_ahead(detect, sources, workers=workers) as results:
+        try:
+            yield from results
+        finally:  # an interrupted run ends with the batch that it is at, not with the image
+            stopped.set()
 
 
 def _detect_on_device(

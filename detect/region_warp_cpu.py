@@ -189,16 +189,22 @@ def _read_regions_bfloat16(cells: NDArray[np.uint16], boxes: NDArray[np.float64]
 
 @kernel
 def _mix(lines: NDArray[Any], first: int, weights: NDArray[np.float32], start: int, mixed: NDArray[np.float32]) -> None:
-    """mixed (m,) ← Σ weights · lines[first …, start …], three lines at a time; those past the end have weight 0."""
-    last, stop = len(lines) - 1, start + len(mixed)
+    """mixed (m,) ← Σ weights · lines[first …, start …], three lines at a time.
+
+    Lines of weight 0 are not looked at: they may be past the end, or hold anything.
+    """
+    stop = start + len(mixed)
     mixed[:] = np.float32(0.0)
     for tap in range(0, len(weights), 3):
         a = weights[tap]
         b = weights[tap + 1] if tap + 1 < len(weights) else np.float32(0.0)
         c = weights[tap + 2] if tap + 2 < len(weights) else np.float32(0.0)
-        if a != 0.0 or b != 0.0 or c != 0.0:
-            near = min(first + tap, last), min(first + tap + 1, last), min(first + tap + 2, last)
-            _add(lines[near[0], start:stop], lines[near[1], start:stop], lines[near[2], start:stop], a, b, c, mixed)
+        if a == 0.0 and b == 0.0 and c == 0.0:
+            continue
+        at = first + tap
+        some = at if a != 0.0 else (at + 1 if b != 0.0 else at + 2)  # stands in for a line of weight 0
+        second, third = at + 1 if b != 0.0 else some, at + 2 if c != 0.0 else some
+        _add(lines[some, start:stop], lines[second, start:stop], lines[third, start:stop], a, b, c, mixed)
 
 
 @kernel

@@ -1,7 +1,8 @@
 """From region probabilities to detections: threshold, per-class non-maximum suppression, the best of an image.
 
-The host waits for a GPU twice: for how many pass the threshold, and for one copy of these. Suppression itself is
-always the CPU's, so that a device changes nothing in it (docs/decisions/0019-waits-on-a-gpu.md).
+Suppression is always the CPU's, so that a device changes nothing in it; `Detector` hands over what is on the CPU
+already. Of tensors on a GPU the host would wait twice: for how many pass the threshold, and for one copy of these
+(docs/decisions/0019-waits-on-a-gpu.md).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def torch_threads(number: int) -> Iterator[None]:
     """
     if number < 1:
         raise ValueError(f"torch_threads: expected at least 1, got {number}")
-    before = torch.get_num_threads()
+    before = torch.get_num_threads()  # read first: a thread that is new to torch takes over a number when it is asked
     torch.set_num_threads(number)
     try:
         yield

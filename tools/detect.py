@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.image_sources import SourceImage
     from detect.run_folder import RunFolder
 
-MOST_CORES = 64  # each holds an image and its feature maps, some 200 MB
+MOST_CORES = 64  # each holds an image and its feature maps
 
 
 @dataclasses.dataclass(frozen=True)

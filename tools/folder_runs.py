@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,4 +67,14 @@ def say_not_written(error: OutputError) -> None:
 
 def usable_cores() -> int:
     """Cores that this process may use, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, quota_cores(Path("/sys/fs/cgroup/cpu.max"))))
+
+
+def quota_cores(file: Path) -> int:
+    """Whole cores of a container's share of the processor (cgroup v2); very many where there is no such limit."""
+    try:
+        quota, period = file.read_text().split()
+        return int(quota) // int(period)
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
+        return sys.maxsize

@@ -28,8 +28,8 @@ _NOT_IN_THE_OUTPUT = ("workers", "device", "precision", "model", "batch_size")  
 def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | None, draw: bool) -> dict[str, Any]:
     """All that decides the output, defaults resolved; the model by its content, so that a moved file is the same.
 
-    Further models of an ensemble are `others`, in their order. One model by itself, and regions that are not flipped,
-    say nothing of them, so that runs from before there were ensembles can be resumed.
+    Further models of an ensemble are `others`, in their order; one model by itself, and regions that are not flipped,
+    say nothing of them. The number of cores is not among it: an image has one of torch's threads.
     """
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _NOT_IN_THE_OUTPUT}
     settings["regions"] = "warp" if detector.shared is None else "shared"

@@ -48,7 +48,7 @@ class FakeDetector:
         return next(self.detect([(image, self.proposer(image).boxes)])).detections
 
     def detect(
-        self, images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]] | None], *, batch_size: int | None = None
+        self, images: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]] | None], **options: Any
     ) -> Iterator[Any]:
         for image, boxes in filter(None, images):
             label = (image.shape[1] + 7 * image.shape[0]) % 200

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from ensemble_case import detector_of
+from fake_classifier import FakeClassifier
 from fake_detector import FakeDetector, whole_and_quarter
 from numpy.typing import NDArray
 from odd_images import encode, make_odd_images, make_pipe, quadrants
@@ -19,7 +21,7 @@ from odd_images import encode, make_odd_images, make_pipe, quadrants
 from detect import prepared_images
 from detect.image_results import ImageResult
 from detect.image_sources import SourceImage, find_images, shard
-from detect.pipeline import GROUP, detect_images
+from detect.pipeline import GROUP, _detect_on_device, detect_images
 from detect.torch_threads import torch_threads
 from proposals import Proposals
 
@@ -94,7 +96,7 @@ def test_resuming_anywhere_on_a_gpu_gives_the_rest_from_the_same_groups(tmp_path
     class GroupsShow(FakeDetector):
         """Labels each image by its place in the group, as a batch might change the last digits."""
 
-        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
+        def detect(self, images: Any, *, batch_size: int | None = None, **options: Any) -> Iterator[Any]:
             place = 0
             for one in images:
                 if one is None:
@@ -131,7 +133,7 @@ def test_an_image_has_as_many_of_torchs_threads_as_told(tmp_path: Path, threads:
     seen: list[tuple[str, int]] = []
 
     class Watched(FakeDetector):
-        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
+        def detect(self, images: Any, *, batch_size: int | None = None, **options: Any) -> Iterator[Any]:
             seen.append(("classify", torch.get_num_threads()))
             return super().detect(images)
 
@@ -191,7 +193,7 @@ def test_an_image_too_large_for_the_network_fails_alone(
     tmp_path: Path, error: Exception, place: int, device: str
 ) -> None:
     class Small(FakeDetector):
-        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
+        def detect(self, images: Any, *, batch_size: int | None = None, **options: Any) -> Iterator[Any]:
             def checked() -> Iterator[Any]:
                 for one in images:
                     if one is not None and one[0].shape[1] == 10 + place:
@@ -218,7 +220,7 @@ def test_out_of_memory_is_tried_again_in_smaller_batches_with_the_failed_one_fre
     held: list[weakref.ref[torch.Tensor]] = []
 
     class Small(FakeDetector):
-        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
+        def detect(self, images: Any, *, batch_size: int | None = None, **options: Any) -> Iterator[Any]:
             assert all(reference() is None for reference in held), "the failed batch is still in memory"
             images = list(images)
             if not images:
@@ -238,7 +240,7 @@ def test_out_of_memory_is_tried_again_in_smaller_batches_with_the_failed_one_fre
 @both_devices
 def test_other_errors_of_the_network_end_the_run(tmp_path: Path, device: str) -> None:
     class Broken(FakeDetector):
-        def detect(self, images: Any, *, batch_size: int | None = None) -> Iterator[Any]:
+        def detect(self, images: Any, *, batch_size: int | None = None, **options: Any) -> Iterator[Any]:
             list(images)
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
             yield
@@ -304,6 +306,64 @@ def test_closing_early_ends_the_workers(tmp_path: Path, device: str) -> None:
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("propose")]
+
+
+def test_closing_early_on_a_cpu_ends_with_the_batch_not_with_the_image(tmp_path: Path) -> None:
+    batches: list[int] = []
+    under_way = threading.Event()
+
+    class Slow(FakeDetector):
+        def detect(self, images: Any, *, stopped: Callable[[], bool], **options: Any) -> Iterator[Any]:
+            (one,) = images
+            if one[0].shape[1] > 10:  # the first image is quick
+                for _ in range(1000):
+                    if stopped():
+                        return
+                    batches.append(1)
+                    under_way.set()
+                    time.sleep(0.02)
+            yield from super().detect([one])
+
+    results = detect_images(Slow(), make_photos(tmp_path / "p", 4), workers=2)
+    next(results)
+    assert under_way.wait(10)
+    results.close()  # type: ignore[attr-defined]
+    assert len(batches) < 1000
+
+
+@pytest.mark.parametrize("out_of_memory", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("seed", range(6))
+def test_groups_on_a_gpu_lose_and_confuse_nothing(tmp_path: Path, seed: int, out_of_memory: float) -> None:
+    """A real detector on a small network, whose answers are those of each image alone, in whatever order images fail,
+    have no proposals, or exhaust the memory."""
+    generator = np.random.default_rng(seed)
+    photos = make_photos(tmp_path / "p", 13)
+    for position in np.flatnonzero(generator.random(13) < 0.2):
+        photos[position].path.write_bytes(b"")
+
+    def propose(image: NDArray[np.uint8]) -> Proposals:
+        count = image.shape[1] % 4 * 2
+        return Proposals(np.tile(whole_and_quarter(image).boxes[:1], (count, 1)), np.zeros(count, np.float32))
+
+    def forgetful(pieces: Any) -> Any:
+        if generator.random() < out_of_memory:
+            raise MemoryError
+        return classify(pieces)
+
+    detector = detector_of([FakeClassifier()], proposer=propose)
+    expected = summary(detect_images(detector, photos))
+    classify = detector._ensemble.classify
+    detector._ensemble.classify = forgetful  # type: ignore[method-assign]
+    found = summary(_detect_on_device(detector, photos, 0, 2))
+    assert [row[0] for row in found] == [photo.name for photo in photos]
+    for ours, theirs in zip(found, expected, strict=True):
+        if ours[3] is not None and theirs[3] is None:  # a batch of one did not fit either
+            assert out_of_memory
+            assert "not enough memory" in ours[3]
+            continue
+        assert ours[:2] + ours[3:] == theirs[:2] + theirs[3:]
+        for one, other in zip(ours[2] or [], theirs[2] or [], strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [0, 1, 11, 12, 13, 40])

@@ -140,3 +140,27 @@ def test_wrong_shapes() -> None:
     ):
         with pytest.raises(ValueError, match=r"expected features \(C, h, w\), boxes \(N, 4\)"):
             align_regions(features, boxes, size)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_region_reads_nothing_beyond_its_own_cells(dtype: torch.dtype) -> None:
+    """Beside a box of bins 2 to 3 cells wide, which have five weights, the map is infinite, and so is another box."""
+    features = torch.ones(4, 20, 66).to(memory_format=torch.contiguous_format)
+    features[:, :, 42:] = torch.inf
+    features = features.to(dtype).permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    one, other = [2.3, 3.0, 40.3, 17.0], [36.0, 3.0, 66.0, 17.0]
+    read = align_regions(features, torch.tensor([other, one, other]), 14)
+    torch.testing.assert_close(read[1], torch.ones(4, 14, 14, dtype=dtype))
+    assert torch.equal(align_regions(features, torch.tensor([one]), 14)[0], read[1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cell_by_cell_is_torchvisions_at_any_size_and_place(seed: int) -> None:
+    """Boxes of one to sixty cells, many at the edges of a map that is wider than most."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(3, 44, 66, generator=generator)
+    sides = torch.rand(60, 2, generator=generator) * torch.tensor([66.0, 44.0])
+    corners = (torch.rand(60, 2, generator=generator) * 1.2 - 0.1) * (torch.tensor([66.0, 44.0]) - sides)
+    boxes = torch.cat([corners, corners + sides], dim=1)
+    expected = roi_align(features[None], [boxes], (14, 14), sampling_ratio=-1, aligned=True)
+    torch.testing.assert_close(align_regions(features, boxes, 14), expected, rtol=1e-4, atol=1e-4)

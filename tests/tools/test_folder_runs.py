@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,14 @@ from detect.image_sources import FoundImages, SourceImage
 from detect.run_kinds import PROPOSE
 from detect.whole_files import OutputError
 from tools.exit_status import UsageError
-from tools.folder_runs import open_run, say_interrupted, say_not_written, say_what_was_found, usable_cores
+from tools.folder_runs import (
+    open_run,
+    quota_cores,
+    say_interrupted,
+    say_not_written,
+    say_what_was_found,
+    usable_cores,
+)
 
 IMAGES = [SourceImage(Path(name), name) for name in ("a.jpg", "b.jpg")]
 
@@ -61,3 +69,13 @@ def test_a_run_can_go_on_when_there_is_room(error: OutputError, text: str, capsy
 
 def test_there_is_a_core() -> None:
     assert usable_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("content", "cores"),
+    [("200000 100000\n", 2), ("150000 100000\n", 1), ("50000 100000\n", 0), ("max 100000\n", None), ("", None)],
+)
+def test_a_containers_share_of_the_processor_counts(tmp_path: Path, content: str, cores: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(content)
+    assert quota_cores(tmp_path / "cpu.max") == (sys.maxsize if cores is None else cores)
+    assert quota_cores(tmp_path / "none") == sys.maxsize
