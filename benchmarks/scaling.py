@@ -46,7 +46,7 @@ from detect.detections import Detections
 from detect.image_sources import find_images
 from detect.pipeline import GROUP
 from detect.region_warp import WarpSettings
-from detect.shared_regions import SharedSettings, resized_sizes
+from detect.shared_regions import SharedSettings, padded_size, resized_sizes
 
 PRECISION = "bf16"
 LISTED = 20_000  # photos, to see what one takes in memory
@@ -109,9 +109,8 @@ class Pipeline:
         if self.way == "warp":
             side = WarpSettings().size
             return looked + self.regions / batch * (stem_operations((side, side)) + tail_operations())
-        height, width = resized_sizes(IMAGE, SharedSettings())[0]
-        margin = 2 * SharedSettings().margin
-        a_map, reading = (height + margin, width + margin), math.ceil(self.regions / batch) * read_operations()
+        a_map = padded_size(resized_sizes(IMAGE, SharedSettings())[0], SharedSettings())
+        reading = math.ceil(self.regions / batch) * read_operations()
         return looked + stem_operations(a_map) + reading + self.regions / batch * tail_operations()
 
     def rates(self, costs: Costs, gpu: Rates, cores: int) -> dict[str, float]:
@@ -264,7 +263,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.3, help="of the tables of machines and jobs")
     parser.add_argument("--decode", type=float, default=0.008, help="seconds a photo (RESULTS.md, detection on DET)")
     parser.add_argument("--search", type=float, default=0.143, help="seconds a photo (RESULTS.md, balanced ×2)")
-    parser.add_argument("--multibox", type=float, default=0.118, help="seconds a photo on a core (RESULTS.md)")
+    parser.add_argument("--multibox", type=float, default=0.023, help="seconds a photo on a core (RESULTS.md)")
     parser.add_argument(
         "--suppress", type=float, default=0.0114, help="seconds a photo (RESULTS.md, the pipeline, shared)"
     )

@@ -27,7 +27,7 @@ from detect.googlenet import TABLE_1, GoogLeNet
 from detect.multibox_trunk import GoogLeNetTrunk
 from detect.region_warp import WarpSettings
 from detect.shared_map import dense_regions
-from detect.shared_regions import CELLS, STRIDE, SharedSettings, resized_sizes
+from detect.shared_regions import CELLS, STRIDE, SharedSettings, padded_size, resized_sizes
 from proposals.multibox_heads import HeadSetting, MultiBoxHead, build_head
 from proposals.multibox_priors import num_grid_priors
 
@@ -89,7 +89,7 @@ def stage_work(
             "read": Work(0, pixels + warped),
             "classify": Work(regions * region_flops(), warped + weights),
         }
-    sizes = [(h + 2 * settings.margin, w + 2 * settings.margin) for h, w in resized_sizes(image_size, settings)]
+    sizes = [padded_size(one, settings) for one in resized_sizes(image_size, settings)]
     cells = sum((h + 1) // STRIDE * ((w + 1) // STRIDE) for h, w in sizes)
     maps = number * TABLE_1["4e"].output * cells
     read = number * TABLE_1["4e"].output * CELLS**2 * regions
@@ -107,7 +107,8 @@ def read_by_products(image_size: tuple[int, int], settings: SharedSettings, regi
     products are written and read.
     """
     number = torch.finfo(DTYPES[precision]).bits // 8
-    height, width = ((side + 2 * settings.margin + 1) // STRIDE for side in resized_sizes(image_size, settings)[0])
+    padded = padded_size(resized_sizes(image_size, settings)[0], settings)
+    height, width = ((side + 1) // STRIDE for side in padded)
     channels = TABLE_1["4e"].output
     lines = CELLS * width * channels * regions
     flops = 2 * lines * height + 2 * CELLS * lines

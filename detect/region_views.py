@@ -94,7 +94,10 @@ class SharedViews:
         first = self.classifiers[0]
         images = LevelImages(image, first.info.input, settings=self.settings, device=first.device)
         readers: Readers = tuple(SharedRegions(images, one.stem) for one in self.classifiers)
-        return readers + tuple(_MirroredRegions(images, one.stem) for one in self.classifiers if self.flip)
+        if not self.flip:
+            return readers
+        turned = images.mirrored()
+        return readers + tuple(_MirroredRegions(turned, one.stem) for one in self.classifiers)
 
     def classify(self, pieces: Sequence[tuple[Readers, Boxes]]) -> list[ClassifiedRegions]:
         count = len(self.classifiers)
@@ -111,12 +114,11 @@ class SharedViews:
 
 
 class _MirroredRegions:
-    """`SharedRegions` of the mirrored image, asked for boxes of the image as it is."""
+    """`SharedRegions` of the mirrored image (`LevelImages.mirrored`), asked for boxes of the image as it is."""
 
     def __init__(self, images: LevelImages, stem: Callable[[Tensor], Tensor]) -> None:
         self._width = images.size[1]
-        # Resizing and the margin know no left and right, so what was resized is mirrored, not resized again.
-        self._mirrored = SharedRegions(images, lambda image: stem(image.flip(3)))
+        self._mirrored = SharedRegions(images, stem)
 
     def regions(self, boxes: Boxes) -> Tensor:
         return self._mirrored.regions(mirrored_boxes(boxes, self._width))

@@ -6,6 +6,7 @@ in "Object detection networks on convolutional feature maps" (Ren et al. 2015): 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,12 +38,16 @@ class SharedSettings:
         long_side: pixels that the longer one has at most. Fast R-CNN: 1000.
         context: pixels of surroundings on each side of a region, of 224, as in `WarpSettings`.
         margin: pixels of mean around the resized image, so that regions at its edge have surroundings too.
+        multiple: pixels; more mean on the right and below makes both sides multiples of it. Images of all sizes and
+            orientations then have some 25 sizes at a short side of 600: libraries plan a convolution anew for each
+            size, which takes time, and keep the plan, which takes memory.
     """
 
     short_sides: tuple[int, ...] = (600,)
     long_side: int = 1000
     context: int = 16
     margin: int = 32
+    multiple: int = 32
 
     def __post_init__(self) -> None:
         whole = all(isinstance(side, int) for side in self.short_sides)
@@ -52,6 +57,8 @@ class SharedSettings:
             )
         if self.margin < 0 or self.margin % STRIDE:
             raise ValueError(f"margin: expected a multiple of {STRIDE} pixels, got {self.margin}")
+        if self.multiple < 1:
+            raise ValueError(f"multiple: expected at least 1 pixel, got {self.multiple}")
         WarpSettings(context=self.context)
 
 
@@ -93,13 +100,24 @@ class LevelImages:
         self.size = image.shape[0], image.shape[1]
         pixels = on_device(torch.tensor(image), torch.device(device)).permute(2, 0, 1)
         self._pixels = input_format.normalise(pixels[None])
-        self._levels: dict[int, Tensor] = {}
+        self._resized: dict[int, Tensor] = {}
+        self._framed: dict[int, Tensor] = {}
+        self._turned = False
 
     def __call__(self, level: int) -> Tensor:
         """(1, 3, h, w) float32, channels last: see `at_level`; not to be changed."""
-        if level not in self._levels:
-            self._levels[level] = at_level(self._pixels, level, self.settings)
-        return self._levels[level]
+        if level not in self._resized:
+            self._resized[level] = resized_to(self._pixels, level, self.settings)
+        if level not in self._framed:
+            resized = self._resized[level]
+            self._framed[level] = framed(resized.flip(3) if self._turned else resized, self.settings)
+        return self._framed[level]
+
+    def mirrored(self) -> LevelImages:
+        """The image turned left to right, resized no second time: resizing knows no left and right."""
+        turned = copy.copy(self)
+        turned._framed, turned._turned = {}, not self._turned
+        return turned
 
 
 class SharedRegions:
@@ -184,7 +202,7 @@ def read_regions(places: RegionPlaces, map_of: Callable[[int], Tensor]) -> Tenso
 
 
 def at_level(pixels: Tensor, level: int, settings: SharedSettings) -> Tensor:
-    """An image as the stem sees it: resized to one of `short_sides`, with a margin of mean.
+    """An image as the stem sees it: resized to one of `short_sides`, with a margin of mean, see `SharedSettings`.
 
     Args:
         pixels: (1, 3, H, W) normalised.
@@ -192,9 +210,29 @@ def at_level(pixels: Tensor, level: int, settings: SharedSettings) -> Tensor:
     Returns:
         New (1, 3, h, w) float32, channels last.
     """
+    return framed(resized_to(pixels, level, settings), settings)
+
+
+def resized_to(pixels: Tensor, level: int, settings: SharedSettings) -> Tensor:
+    """(1, 3, H, W) → new (1, 3, h, w), as `resized_sizes` says."""
     size = resized_sizes((pixels.shape[2], pixels.shape[3]), settings)[level]
-    resized = F.interpolate(pixels, size, mode="bilinear", antialias=True)
-    return F.pad(resized, (settings.margin,) * 4).contiguous(memory_format=torch.channels_last)
+    return F.interpolate(pixels, size, mode="bilinear", antialias=True)
+
+
+def framed(resized: Tensor, settings: SharedSettings) -> Tensor:
+    """(1, 3, h, w) between zeros, of the size that `padded_size` says, channels last; the margin is left and above."""
+    height, width = resized.shape[2], resized.shape[3]
+    all_down, all_across = padded_size((height, width), settings)
+    margin = settings.margin
+    padded = F.pad(resized, (margin, all_across - width - margin, margin, all_down - height - margin))
+    return padded.contiguous(memory_format=torch.channels_last)
+
+
+def padded_size(resized: tuple[int, int], settings: SharedSettings) -> tuple[int, int]:
+    """(height, width) of a resized image with its margin, in whole multiples."""
+    multiple = settings.multiple
+    height, width = (-(-(side + 2 * settings.margin) // multiple) * multiple for side in resized)
+    return height, width
 
 
 def resized_sizes(size: tuple[int, int], settings: SharedSettings) -> list[tuple[int, int]]:
@@ -240,5 +278,4 @@ def in_cells(
 
 def crops_equivalent(size: tuple[int, int], settings: SharedSettings) -> float:
     """How many warped regions' stems the maps of an image cost: their pixels over 224²."""
-    pixels = ((h + 2 * settings.margin) * (w + 2 * settings.margin) for h, w in resized_sizes(size, settings))
-    return math.fsum(pixels) / 224**2
+    return math.fsum(math.prod(padded_size(one, settings)) for one in resized_sizes(size, settings)) / 224**2

@@ -96,9 +96,9 @@ def biases(name: str) -> int:
 @pytest.mark.parametrize(("precision", "number"), [("fp32", 4), ("bf16", 2)])
 def test_work_of_shared_regions(precision: str, number: int) -> None:
     work = stage_work(PHOTO, SharedSettings(), 300, precision)
-    a_map, regions = number * 832 * 41 * 54, number * 832 * 14 * 14 * 300
+    a_map, regions = number * 832 * 42 * 54, number * 832 * 14 * 14 * 300
     assert work == {
-        "map": Work(stem_flops((664, 864)), 3 * 375 * 500 + a_map + number * stem_weights()),
+        "map": Work(stem_flops((672, 864)), 3 * 375 * 500 + a_map + number * stem_weights()),
         "read": Work(0, a_map + regions),
         "classify": Work(300 * tail_flops(), regions + number * tail_weights()),
     }
@@ -106,18 +106,18 @@ def test_work_of_shared_regions(precision: str, number: int) -> None:
 
 def test_two_maps_are_both_made() -> None:
     one, two = (stage_work(PHOTO, SharedSettings(short_sides=sides), 10, "bf16") for sides in ((600,), (300, 600)))
-    assert two["map"].flops == one["map"].flops + stem_flops((300 + 64, 400 + 64))
+    assert two["map"].flops == one["map"].flops + stem_flops((384, 480))
     assert two["classify"] == one["classify"]
 
 
 @pytest.mark.parametrize("regions", [1, 3])
 def test_reading_by_products_is_what_torch_counts(regions: int) -> None:
-    features, boxes = torch.zeros(832, 41, 54), torch.tensor([[1.0, 1, 20, 30]]).repeat(regions, 1)
+    features, boxes = torch.zeros(832, 42, 54), torch.tensor([[1.0, 1, 20, 30]]).repeat(regions, 1)
     with FlopCounterMode(display=False) as counter:
         dense_regions(features, boxes, 14)
     work = read_by_products(PHOTO, SharedSettings(), regions, "bf16")
-    assert work.flops == counter.get_total_flops() == regions * 2 * 14 * 54 * 832 * (41 + 14)
-    a_map, read, lines, weights = 832 * 41 * 54, 832 * 14 * 14, 832 * 54 * 14, 14 * (41 + 54)
+    assert work.flops == counter.get_total_flops() == regions * 2 * 14 * 54 * 832 * (42 + 14)
+    a_map, read, lines, weights = 832 * 42 * 54, 832 * 14 * 14, 832 * 54 * 14, 14 * (42 + 54)
     assert work.bytes == 2 * (a_map + regions * (read + 2 * lines + weights))
 
 
@@ -146,8 +146,8 @@ def test_a_limit_is_the_slower_of_computing_and_moving() -> None:
     assert RATES.seconds(Work(2e11, 1e9), "bf16") == 0.2
     assert RATES.seconds(Work(2e11, 3e10), "bf16") == 3
     limits = stage_limits(PHOTO, SharedSettings(), 1000, RATES, "bf16")
-    assert limits["map"] == stem_flops((664, 864)) / 1e12
-    assert limits["read"] == pytest.approx((2 * 832 * 41 * 54 + 2 * 832 * 196 * 1000) / 1e10)
+    assert limits["map"] == stem_flops((672, 864)) / 1e12
+    assert limits["read"] == pytest.approx((2 * 832 * 42 * 54 + 2 * 832 * 196 * 1000) / 1e10)
     assert limits["classify"] == 1000 * tail_flops() / 1e12
     assert list(limits) == ["map", "read", "classify"]
     assert RATES.seconds(multibox_work("fp32"), "fp32") == multibox_flops() / 1e11

@@ -61,8 +61,8 @@ def test_boxes_are_proposed_once_and_each_network_passes_over_each_region_once_a
 @pytest.mark.parametrize("flip", [False, True])
 def test_each_network_s_stem_sees_an_image_once_a_view(flip: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     resized = []
-    at_level = shared_regions.at_level
-    monkeypatch.setattr(shared_regions, "at_level", lambda *given: resized.append(given[1]) or at_level(*given))
+    resize = shared_regions.resized_to
+    monkeypatch.setattr(shared_regions, "resized_to", lambda *given: resized.append(given[1]) or resize(*given))
     networks = [FakeClassifier(seed) for seed in range(3)]
     one_side = SharedSettings(short_sides=(64,))
     detector = detector_of(networks, shared=one_side, flip=flip)

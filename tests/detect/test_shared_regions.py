@@ -29,12 +29,13 @@ from detect.shared_regions import (
     crops_equivalent,
     in_cells,
     nearest_scale,
+    padded_size,
     read_regions,
     region_places,
     resized_sizes,
 )
 
-EXACT = SharedSettings(short_sides=(224,), context=0, margin=0)
+EXACT = SharedSettings(short_sides=(224,), context=0, margin=0, multiple=1)
 PLAIN = InputFormat("rgb", (0.0, 0.0, 0.0))
 
 
@@ -173,9 +174,30 @@ def test_an_image_at_a_level() -> None:
     assert whole.shape == (1, 3, 128, 160)
     torch.testing.assert_close(whole[:, :, 32:-32, 32:-32], pixels)
     assert whole.sum() == whole[:, :, 32:-32, 32:-32].sum()
-    assert half.shape == (1, 3, 96, 112)
+    assert half.shape == (1, 3, 96, 128)  # 48 + 64 = 112 pixels, and 16 more on the right
     assert half.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(half[:, :, 32:-32, 32:-32].mean(), pixels.mean(), rtol=0, atol=1)
+    inside = half[:, :, 32:-32, 32:-48]
+    torch.testing.assert_close(inside.mean(), pixels.mean(), rtol=0, atol=1)
+    assert half.sum() == pytest.approx(float(inside.sum()), rel=1e-6)
+
+
+def test_sides_in_whole_multiples() -> None:
+    assert padded_size((600, 800), SharedSettings()) == (672, 864)  # 664 and 864
+    assert padded_size((600, 801), SharedSettings()) == (672, 896)
+    assert padded_size((600, 801), SharedSettings(margin=0, multiple=1)) == (600, 801)
+    assert padded_size((600, 801), SharedSettings(margin=16, multiple=100)) == (700, 900)
+
+
+@pytest.mark.parametrize("width", [96, 97, 110])
+def test_a_mirrored_image_is_as_if_it_had_come_mirrored(width: int) -> None:
+    image, settings = smooth_image(64, width), SharedSettings(short_sides=(64, 40))
+    turned = LevelImages(image, PLAIN, settings=settings).mirrored()
+    afresh = LevelImages(np.ascontiguousarray(image[:, ::-1]), PLAIN, settings=settings)
+    for level in (0, 1):
+        torch.testing.assert_close(turned(level), afresh(level), rtol=1e-5, atol=1e-3)
+        assert turned(level).is_contiguous(memory_format=torch.channels_last)
+    again = turned.mirrored()
+    assert torch.equal(again(0), LevelImages(image, PLAIN, settings=settings)(0))
 
 
 def test_boxes_in_any_order_and_any_batch_are_the_same() -> None:
@@ -211,6 +233,7 @@ def test_odd_images_and_boxes() -> None:
         ({"short_sides": (8,)}, "short_sides: expected some"),
         ({"short_sides": (1200,)}, "short_sides: expected some"),
         ({"short_sides": (600.5,)}, "short_sides: expected some"),
+        ({"multiple": 0}, "multiple: expected at least 1 pixel, got 0"),
         ({"margin": 20}, "margin: expected a multiple of 16 pixels, got 20"),
         ({"context": 112}, "warp: expected 0 <= 2 · context < size"),
     ],

@@ -121,7 +121,8 @@ def one_region_at_a_time(network: Network, sample: ImageSample) -> Tensor:
         size = (round(height * short / min(height, width)), round(width * short / min(height, width)))
         pixels = input_format.normalise(torch.tensor(image).permute(2, 0, 1)[None])
         resized = F.interpolate(pixels, size, mode="bilinear", antialias=True)
-        features = network.stem_to_4e(F.pad(resized, (32, 32, 32, 32)))
+        more_across, more_down = -size[1] % 32, -size[0] % 32  # the sides are multiples of 32
+        features = network.stem_to_4e(F.pad(resized, (32, 32 + more_across, 32, 32 + more_down)))
         ends = []
         for low, high, scale in ((grown[0], grown[2], size[1] / width), (grown[1], grown[3], size[0] / height)):
             start, length = low * scale + 32, (high - low) * scale
@@ -176,7 +177,7 @@ def test_the_stem_reads_each_image_once_at_each_size_that_is_needed() -> None:
     network.conv1.register_forward_hook(lambda module, inputs, output: seen.append(tuple(inputs[0].shape)))
     with torch.no_grad():
         outputs = run(network, placed(network, picture(0, 6), picture(1, 1)), frozen="3b")
-    assert seen == [(1, 3, 192, 235), (1, 3, 320, 405), (1, 3, 192, 235)]
+    assert seen == [(1, 3, 192, 256), (1, 3, 320, 416), (1, 3, 192, 256)]
     assert outputs.logits.shape == (7, OUTPUTS)
     assert outputs.deltas is None
 

@@ -51,9 +51,9 @@ def test_these_are_the_detector_s_regions(mirrored: bool) -> None:
 
 def test_only_the_sizes_that_a_region_needs_are_made() -> None:
     large, both = on_cpu(picture(0, 1), picture(1, 3)).regions
-    assert {level: image.shape for level, image in large.images.items()} == {0: (1, 3, 128 + 64, 171 + 64)}
+    assert {level: image.shape for level, image in large.images.items()} == {0: (1, 3, 128 + 64, 171 + 64 + 21)}
     assert list(both.images) == [0, 1]
-    assert both.images[1].shape == (1, 3, 256 + 64, 341 + 64)
+    assert both.images[1].shape == (1, 3, 256 + 64, 341 + 64 + 11)
     for image in both.images.values():
         assert image.dtype == torch.float32
         assert image.is_contiguous(memory_format=torch.channels_last)
