@@ -99,7 +99,7 @@ class FeatureMaker:
     """
 
     def __init__(self, model: Model, folder: Path, identity: dict[str, Any]) -> None:
-        self.classifier = RegionClassifier(model)
+        self.classifier, self.network = RegionClassifier(model), model.network
         self.folder, self.info = folder, model.info
         note, text = folder / "cache.json", json.dumps({**identity, "model": model.sha256}, indent=2, sort_keys=True)
         if note.exists() and note.read_text() != text:
@@ -118,7 +118,7 @@ class FeatureMaker:
 
     def check(self, regions: Tensor) -> None:
         """The tail on pooled features answers as the whole network does."""
-        network = pooled_network(self.info, self.classifier.network)
+        network = pooled_network(self.info, self.network).eval().requires_grad_(False)
         whole = self.classifier.logits(regions)
         with torch.inference_mode():
             network.to(self.classifier.device, self.classifier.dtype).classifier.float()

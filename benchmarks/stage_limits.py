@@ -12,8 +12,7 @@ measures.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -28,6 +27,7 @@ from detect.multibox_trunk import GoogLeNetTrunk
 from detect.region_warp import WarpSettings
 from detect.shared_map import dense_regions
 from detect.shared_regions import CELLS, STRIDE, SharedSettings, padded_size, resized_sizes
+from detect.torch_threads import torch_threads
 from proposals.multibox_heads import HeadSetting, MultiBoxHead, build_head
 from proposals.multibox_priors import num_grid_priors
 
@@ -243,17 +243,6 @@ def fastest(work: Callable[[], object], seconds: float) -> float:
         work()
         taken.append(time.perf_counter() - start)
     return min(taken)
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Inside, torch has so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @cache

@@ -26,13 +26,13 @@ from stage_limits import (
     tail_flops,
     tail_operations,
     tail_weights,
-    torch_threads,
 )
 from torch.utils.flop_counter import FlopCounterMode
 
 from detect.googlenet import TABLE_1, GoogLeNet
 from detect.shared_map import dense_regions
 from detect.shared_regions import SharedSettings
+from detect.torch_threads import torch_threads
 
 PHOTO = (375, 500)  # at a shorter side of 600: 600 × 800, with the margin 664 × 864
 RATES = Rates(threads=1, flops={"fp32": 1e11, "bf16": 1e12}, bandwidth=1e10)

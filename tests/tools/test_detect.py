@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_detector import FakeDetector
 from odd_images import encode, make_odd_images, make_pipe, quadrants
 from PIL import Image
 
@@ -27,6 +26,7 @@ from configs.proposing import MODES
 from detect.detection_records import read_records
 from detect.drawing import class_colour
 from detect.pipeline import GROUP
+from detect.run_folder import RunFolder
 from tools.cli import main
 
 
@@ -411,23 +411,22 @@ def test_a_signal_between_any_two_records_and_resume(
 ) -> None:
     make_photos(7)
     handler = signal.getsignal(signal.SIGTERM)
-    detect, count = FakeDetector.detect, 0
+    append, count = RunFolder.append, 0
 
-    def interrupting(self: FakeDetector, images: Any) -> Any:
+    def interrupting(self: RunFolder, record: Any) -> None:
         nonlocal count
-        for classified in detect(self, images):
-            count += 1
-            if count == after:
-                os.kill(os.getpid(), number)
-            yield classified
+        count += 1
+        if count == after:
+            os.kill(os.getpid(), number)
+        append(self, record)
 
-    monkeypatch.setattr(FakeDetector, "detect", interrupting)
+    monkeypatch.setattr(RunFolder, "append", interrupting)
     assert main(["detect", "photos", "--out", "out"]) == 1
     done = "after " + str(after - 1) + " of 7 images" if after > 1 else "before the first image"
     assert capsys.readouterr().err == f"googlenet-rcnn: interrupted {done}; continue with --resume\n"
     assert signal.getsignal(signal.SIGTERM) is handler
     assert description()["status"] == "unfinished"
-    monkeypatch.setattr(FakeDetector, "detect", detect)
+    monkeypatch.setattr(RunFolder, "append", append)
     assert main(["detect", "photos", "--out", "out", "--resume"]) == 0
     assert capsys.readouterr().err.splitlines()[-1].startswith("7/7 images")
     assert main(["detect", "photos", "--out", "whole"]) == 0
