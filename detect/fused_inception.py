@@ -16,7 +16,7 @@ class FusedInception(nn.Module):
     """What `Inception` computes, from a copy of its weights.
 
     The 1×1 convolution and the two reductions read the same features, so they are one matrix product over pixels; the
-    projection after the pool is a product too, which a processor does at a higher rate than a convolution.
+    projection after the pool is a product too.
 
     Args:
         module: is not changed.

@@ -76,9 +76,11 @@ def _detect_on_device(
     """Workers decode and propose ahead; regions of the images of a group share batches on the device."""
     begin = first - first % GROUP
     with work_ahead(lambda source: prepare(source, detector.proposer), sources[begin:], workers=workers) as prepared:
-        for position, result in enumerate(_classified(detector, prepared), start=begin):
-            if position >= first:
+        done = begin
+        for done, result in enumerate(_classified(detector, prepared), start=begin + 1):
+            if done > first:
                 yield result
+        assert done == len(sources), "images were lost: memory did not suffice even to prepare them"
 
 
 def _classified(detector: Detector, prepared: Iterator[PreparedImage]) -> Iterator[ImageResult]:
@@ -104,21 +106,19 @@ def _classified(detector: Detector, prepared: Iterator[PreparedImage]) -> Iterat
             if taken % GROUP == 0:
                 yield None
 
-    exhausted = True
-    while exhausted:
+    while True:
         try:
             for classified in detector.detect(grouped()):
                 while waiting[0].error is not None:
                     yield failure(waiting.popleft())
                 yield success(waiting.popleft(), classified)
-            exhausted = False
+            break
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
         # Outside of `except`: while an error is handled, its traceback keeps the failed batch alive.
-        if exhausted:
-            while taken % GROUP and next(take(), None) is not None:
-                pass
-            while waiting:
-                yield detect_alone(detector, waiting.popleft())
+        while taken % GROUP and next(take(), None) is not None:
+            pass
+        while waiting:
+            yield detect_alone(detector, waiting.popleft())
     yield from map(failure, waiting)

@@ -156,9 +156,8 @@ def _read_regions(cells: NDArray[np.float32], boxes: NDArray[np.float64], region
             continue
         x_first, x_weights = _axis_weights(boxes[n, 0], boxes[n, 2], size, width)
         y_first, y_weights = _axis_weights(boxes[n, 1], boxes[n, 3], size, height)
-        left, right = x_first.min(), min(width, (x_first + x_weights.shape[1]).max())
         for y in range(size):
-            _mix(cells.reshape(height, -1), y_first[y], y_weights[y], left * channels, line[left:right].reshape(-1))
+            _mix_rows(cells, y_first[y], y_weights[y], x_first, x_weights.shape[1], line)
             for x in range(size):
                 _mix(line, x_first[x], x_weights[x], 0, region[y, x])
 
@@ -176,15 +175,29 @@ def _read_regions_bfloat16(cells: NDArray[np.uint16], boxes: NDArray[np.float64]
             continue
         x_first, x_weights = _axis_weights(boxes[n, 0], boxes[n, 2], size, width)
         y_first, y_weights = _axis_weights(boxes[n, 1], boxes[n, 3], size, height)
-        left, right = x_first.min(), min(width, (x_first + x_weights.shape[1]).max())
         for y in range(size):
-            _mix(cells.reshape(height, -1), y_first[y], y_weights[y], left * channels, line[left:right].reshape(-1))
+            _mix_rows(cells, y_first[y], y_weights[y], x_first, x_weights.shape[1], line)
             for x in range(size):
                 _mix(line, x_first[x], x_weights[x], 0, sums)
                 rounded = region[y, x]
                 for i in range(channels):  # to the nearest, ties to even
                     up = np.uint32(0x7FFF) + ((bits[i] >> np.uint32(16)) & np.uint32(1))
                     rounded[i] = (bits[i] + up) >> np.uint32(16)
+
+
+@kernel
+def _mix_rows(
+    cells: NDArray[Any],
+    first: int,
+    weights: NDArray[np.float32],
+    x_first: NDArray[np.int64],
+    reach: int,
+    line: NDArray[np.float32],
+) -> None:
+    """line (w, C) ← Σ weights · rows of cells (h, w, C), in the columns that `reach` ones from `x_first` on are."""
+    height, width, channels = cells.shape
+    left, right = x_first.min(), min(width, x_first.max() + reach)
+    _mix(cells.reshape(height, -1), first, weights, left * channels, line[left:right].reshape(-1))
 
 
 @kernel
