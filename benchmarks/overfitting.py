@@ -82,7 +82,7 @@ def main() -> None:
     store = build_store(config, options.out)
     store.fill(data.train.images, data.hashes_of(data.train), 2)
     hashes = data.hashes_of(data.train)
-    module = build_module(config, info, network, data)
+    module = build_module(config, info, network, data, model)
 
     def score(state: dict[str, torch.Tensor]) -> float:
         found = validate(

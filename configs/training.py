@@ -117,6 +117,29 @@ class HeadConfig:
 
 
 @dataclass(frozen=True)
+class DistillationConfig:
+    """The answers of the network that training starts from, as targets for regions that nobody has annotated.
+
+    After Li and Hoiem, Learning without forgetting (2016). Classes without boxes are so kept what they are.
+
+    Attributes:
+        weight: of the divergence from these answers, beside a region's classification loss; 0: none are asked for.
+        regions: of each image, at most, that are answered for: of those that are on no object of a single class. Each
+            is warped and goes through the whole network that training started from.
+        temperature: that logits are divided by, of both networks (Hinton et al. 2015).
+    """
+
+    weight: float = 0.0
+    regions: int = 16
+    temperature: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_range("distillation.weight", self.weight, least=0.0)
+        check_least("distillation.regions", self.regions, 1)
+        check_range("distillation.temperature", self.temperature, above=0.0)
+
+
+@dataclass(frozen=True)
 class OptimisationConfig:
     """How weights change.
 
@@ -236,6 +259,7 @@ class ClassifierTrainingConfig:
         proposals: where the training regions come from.
         sampling: which regions are learnt from.
         head: what comes after the features.
+        distillation: what else is learnt from: the answers of the network as it was.
         optimisation: how weights change.
         validation: detection on images that are not trained on.
         device: auto, cpu or cuda.
@@ -256,6 +280,7 @@ class ClassifierTrainingConfig:
     proposals: TrainProposalConfig = field(default_factory=TrainProposalConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     device: str = "auto"
@@ -274,6 +299,12 @@ class ClassifierTrainingConfig:
             raise ValueError(
                 "head.auxiliary: expected 0 with regions shared, as auxiliary classifiers read whole warped regions, "
                 f"got {self.head.auxiliary}"
+            )
+
+        if self.distillation.weight and (self.model is None or self.head.kind == "softmax"):
+            raise ValueError(
+                "distillation.weight: expected 0 without a model to start from, or with head.kind softmax, whose "
+                f"outputs are not that model's, got {self.distillation.weight}"
             )
 
     @property

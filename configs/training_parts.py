@@ -17,9 +17,10 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
 
     from detect.model_file import Model, Network
     from detect.model_info import ModelInfo
+    from detect.training.distillation import Upload
     from detect.training.proposal_store import ProposalStore
     from detect.training.region_samples import ImageSample, TrainingBatch
-    from detect.training.region_training import NetworkPass, RegionTraining, Upload
+    from detect.training.region_training import NetworkPass, RegionTraining
 
     Stream = Callable[[int, int, int], AbstractContextManager[Iterator[TrainingBatch[ImageSample]]]]
 
@@ -68,9 +69,15 @@ def build_start(config: ClassifierTrainingConfig, model: Model | None, data: Tra
 
 
 def build_module(
-    config: ClassifierTrainingConfig, info: ModelInfo, network: Network, data: TrainingData
+    config: ClassifierTrainingConfig, info: ModelInfo, network: Network, data: TrainingData, start: Model | None
 ) -> RegionTraining:
-    """What Lightning trains."""
+    """What Lightning trains.
+
+    Args:
+        start: the model that training starts from, which teaches if `distillation.weight` says so.
+    Raises:
+        ValueError: if it has other outputs than a teacher needs.
+    """
     from detect.training.network_pass import freeze
     from detect.training.objective import Objective
     from detect.training.region_training import RegionTraining
@@ -80,7 +87,7 @@ def build_module(
     return RegionTraining(
         network=network,
         network_pass=_network_pass(config),
-        upload=_upload(config, info),
+        upload=_with_answers(config, data, start, _upload(config, info)),
         objective=Objective(
             allowed=data.train.allowed,
             classes=info.classes,
@@ -90,6 +97,8 @@ def build_module(
             box_weight=head.box_weight,
             background=data.train.background.tolist(),
             unannotated=head.unannotated,
+            distillation=config.distillation.weight,
+            temperature=config.distillation.temperature,
         ),
         settings=config.optimisation,
         steps_per_epoch=_plan(config, data).steps_per_epoch,
@@ -168,11 +177,13 @@ def carried_over(
 def run_settings(config: ClassifierTrainingConfig, data: TrainingData, model: Model | None) -> dict[str, Any]:
     """The configuration, the model by its content and the data by theirs: what decides the course of training.
 
-    Warped regions, which read no map, say nothing of how one is read, so that runs from before there was one can be
-    resumed.
+    Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
+    so that runs from before there was either can be resumed.
     """
     settings = dataclasses.asdict(config)
-    unused = ("regions", "short_sides") if config.regions == "warp" else ()
+    unused = ["regions", "short_sides"] if config.regions == "warp" else []
+    if not config.distillation.weight:
+        unused.append("distillation")
     for name in ("data", "data_root", "model", *unused):
         del settings[name]
     return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
@@ -194,6 +205,26 @@ def _upload(config: ClassifierTrainingConfig, info: ModelInfo) -> Upload:
         return partial(upload_shared, input_format=info.input, settings=shared, regions_per_image=regions_per_image)
     warp = WarpSettings(context=info.context)
     return partial(upload, input_format=info.input, warp=warp, regions_per_image=regions_per_image)
+
+
+def _with_answers(config: ClassifierTrainingConfig, data: TrainingData, start: Model | None, upload: Upload) -> Upload:
+    """The upload, and the answers of the network that training starts from, where they are wanted."""
+    from detect.training.distillation import Teacher, classification_outputs, upload_and_ask
+    from detect.training.losses import single_classes
+
+    chosen = config.distillation
+    if not chosen.weight or start is None:
+        return upload
+    classification_outputs(start)
+    teacher = Teacher(
+        model=start,
+        asked=single_classes(data.train.allowed) < 0,
+        regions=chosen.regions,
+        temperature=chosen.temperature,
+        context=config.context,
+        precision=config.optimisation.precision,
+    )
+    return partial(upload_and_ask, upload=upload, teacher=teacher)
 
 
 def _network_pass(config: ClassifierTrainingConfig) -> NetworkPass:

@@ -49,7 +49,7 @@ class ClassifierJob(TrainingJob):
         self._info, network = build_start(config, model, self.data)
         self._start = (network.classifier.weight.detach().clone(), network.classifier.bias.detach().clone())
         self._store = build_store(config, out)
-        self.module = build_module(config, self._info, network, self.data)
+        self.module = build_module(config, self._info, network, self.data, model)
         self.judge = self._judge()
         self.description = run_description(config, self.settings, self.data, device.type)
         self._lacking = self._without_proposals() if writes else []

@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 from configs.data_config import DataConfig
 from configs.training import (
     ClassifierTrainingConfig,
+    DistillationConfig,
     HeadConfig,
     OptimisationConfig,
     SamplingConfig,
@@ -45,6 +46,7 @@ _PARTS: dict[str, type[Any]] = {
     "proposals": TrainProposalConfig,
     "sampling": SamplingConfig,
     "head": HeadConfig,
+    "distillation": DistillationConfig,
     "optimisation": OptimisationConfig,
 }
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from detect.class_tables import DetectionClass
+from detect.training.distillation import distillation_loss
 from detect.training.losses import (
     box_loss,
     log_weights,
@@ -21,7 +22,8 @@ from detect.training.losses import (
 )
 from detect.training.region_samples import RegionBatch
 
-SUMS = ("class_loss", "auxiliary_loss", "box_loss", "right", "foreground", "regions")
+LOSSES = ("class_loss", "auxiliary_loss", "box_loss", "distillation_loss")
+SUMS = (*LOSSES, "right", "foreground", "regions")
 
 
 class Outputs(Protocol):
@@ -47,6 +49,7 @@ class Objective(nn.Module):
         auxiliary: weight of each auxiliary classifier's loss.
         box_weight: of the box loss.
         background, unannotated: see `log_weights`.
+        distillation, temperature: weight of `distillation_loss`, where regions have answers, and its temperature.
     """
 
     weights: Tensor
@@ -65,9 +68,12 @@ class Objective(nn.Module):
         box_weight: float,
         background: Sequence[int] = (),
         unannotated: float = 1.0,
+        distillation: float = 0.0,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         self.per_class, self.auxiliary, self.box_weight = per_class, auxiliary, box_weight
+        self.distillation, self.temperature = distillation, temperature
         weights = log_weights(allowed, classes, num_outputs, background=background, unannotated=unannotated)
         self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("members", memberships(classes, num_outputs), persistent=False)
@@ -80,7 +86,7 @@ class Objective(nn.Module):
         right: of the foreground regions, those whose most probable outcome their target allows.
 
         Returns:
-            A number to differentiate, and detached (6,) float64.
+            A number to differentiate, and detached (7,) float64.
         """
         logits, targets = outputs.logits, regions.targets
         nothing = logits.new_zeros((), dtype=torch.float32)
@@ -90,9 +96,13 @@ class Objective(nn.Module):
         if outputs.deltas is not None:
             labels = self.labels[targets] if self.per_class else None
             boxes = box_loss(outputs.deltas, regions.deltas, regions.regress, labels).sum()
+        taught = nothing
+        if regions.answers is not None:
+            taught = distillation_loss(logits, regions.answers, self.temperature).sum()
         foreground = ~self.allowed[targets, -1]
         right = right_outcomes(logits, self.members, self.allowed, targets) & foreground
         # Filled there: a number sent from the host would make the host wait.
         counts = (right.sum(), foreground.sum(), torch.full_like(classes, len(targets)))
-        sums = torch.stack([one.detach().double() for one in (classes, auxiliary, boxes, *counts)])
-        return classes + self.auxiliary * auxiliary + self.box_weight * boxes, sums
+        sums = torch.stack([one.detach().double() for one in (classes, auxiliary, boxes, taught, *counts)])
+        loss = classes + self.auxiliary * auxiliary + self.box_weight * boxes + self.distillation * taught
+        return loss, sums

@@ -97,6 +97,19 @@ Regions = TypeVar("Regions")
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What another network says of n regions of a batch; n may be 0.
+
+    Attributes:
+        rows: (n,) int64 on the device, the regions' places among the batch's.
+        probs: (n, C) float32 of its outputs, at the temperature of the loss.
+    """
+
+    rows: Tensor
+    probs: Tensor
+
+
+@dataclass(frozen=True)
 class RegionBatch(Generic[Regions]):
     """A `TrainingBatch` on the device: N regions, normalised and flipped, and what is learnt from them.
 
@@ -110,6 +123,7 @@ class RegionBatch(Generic[Regions]):
         slots: (N,) int64, each region's place in the global batch: image slot · regions_per_image + position. What is
             random about a region (dropout) depends on it, and so not on the number of processes. On the CPU, where
             that is drawn.
+        answers: of a teacher, see `detect.training.distillation`; None: there is none.
     """
 
     regions: Regions
@@ -117,3 +131,4 @@ class RegionBatch(Generic[Regions]):
     deltas: Tensor
     regress: Tensor
     slots: Tensor
+    answers: Answers | None = None

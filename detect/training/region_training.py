@@ -7,17 +7,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from detect.training.distillation import Upload
 from detect.training.network_pass import step_seed
-from detect.training.objective import SUMS, Objective, Outputs
+from detect.training.objective import LOSSES, SUMS, Objective, Outputs
 from detect.training.optimiser import OptimiserSettings
-from detect.training.region_samples import ImageSample, RegionBatch, TrainingBatch
+from detect.training.region_samples import ImageSample, TrainingBatch
 from detect.training.training_module import NetworkTraining
-
-
-class Upload(Protocol):
-    """`detect.training.region_upload.upload`, or `shared_upload.upload_shared`, with its settings bound."""
-
-    def __call__(self, batch: TrainingBatch[ImageSample], *, device: torch.device) -> RegionBatch[Any]: ...
 
 
 class NetworkPass(Protocol):
@@ -82,7 +77,7 @@ class RegionTraining(NetworkTraining[ImageSample]):
 
     def figures_of(self, sums: dict[str, float]) -> dict[str, float]:
         """Losses over the nominal regions, and the accuracy where there is foreground."""
-        figures = {name: sums[name] / self.per_batch for name in SUMS[:3]} | {"regions": sums["regions"]}
+        figures = {name: sums[name] / self.per_batch for name in LOSSES} | {"regions": sums["regions"]}
         if sums["foreground"]:
             figures["foreground_accuracy"] = sums["right"] / sums["foreground"]
         return figures

@@ -36,7 +36,7 @@ def test_terms_weights_and_counts_by_hand() -> None:
     classes = math.log(5 / 2) + math.log(5) + math.log(5 / 2)
     boxes = 4 * 0.5
     found = dict(zip(SUMS, sums.tolist(), strict=True))
-    expected = {"class_loss": classes, "auxiliary_loss": 2 * classes, "box_loss": boxes}
+    expected = {"class_loss": classes, "auxiliary_loss": 2 * classes, "box_loss": boxes, "distillation_loss": 0}
     expected |= {"right": 1, "foreground": 2, "regions": 3}  # a tie of left and background is left's
     assert found == pytest.approx(expected)
     assert loss.item() == pytest.approx(classes + 0.3 * 2 * classes + 2 * boxes)
@@ -47,7 +47,7 @@ def test_terms_weights_and_counts_by_hand() -> None:
 def test_without_auxiliary_classifiers_and_boxes() -> None:
     loss, sums = tiny_objective()(TinyOutputs(flat(1), (), None), region_batch([1]))
     assert loss.item() == pytest.approx(math.log(5))
-    assert sums[1:3].tolist() == [0, 0]
+    assert sums[1:4].tolist() == [0, 0, 0]
 
 
 def test_boxes_of_a_class_learn_from_regions_of_that_class_alone() -> None:
@@ -71,4 +71,4 @@ def test_a_masked_background_region_does_not_push_down_what_may_be_there() -> No
 def test_no_regions() -> None:
     loss, sums = tiny_objective()(TinyOutputs(flat(0), (flat(0),), torch.zeros(0, 4)), region_batch([]))
     assert loss.item() == 0
-    assert sums.tolist() == [0] * 6
+    assert sums.tolist() == [0] * len(SUMS)

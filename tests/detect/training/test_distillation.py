@@ -1,0 +1,150 @@
+"""The start network's answers: whom it is asked about, what it says, and what the learner makes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from shared_samples import picture
+from tiny_training import CLASSES, OUTPUTS, TinyOutputs, tiny_objective, tiny_upload
+
+from detect.class_tables import DetectionClass
+from detect.googlenet import GoogLeNet
+from detect.input_format import BVLC_INPUT
+from detect.model_file import Model
+from detect.model_info import ModelInfo, Provenance
+from detect.region_classifier import RegionClassifier
+from detect.region_warp import RegionWarper
+from detect.training.distillation import Teacher, classification_outputs, distillation_loss, upload_and_ask
+from detect.training.region_samples import Answers, Distortion, RegionBatch, TrainingBatch
+
+ASKED = np.array([False, False, True, True])  # background, and what may be background
+CPU = torch.device("cpu")
+
+
+def model(head: str = "zero_shot", outputs: int = 6) -> Model:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = GoogLeNet(outputs).eval()
+    classes = tuple(DetectionClass(f"n{label}", f"class {label}", (label,)) for label in range(2))
+    info = ModelInfo(
+        name="teacher",
+        architecture="googlenet",
+        num_outputs=outputs,
+        input=BVLC_INPUT,
+        classes=classes,
+        provenance=Provenance(source="random", data="", licence=""),
+        head=head,
+    )
+    return Model(info, network, "")
+
+
+def teacher(**changes: Any) -> Teacher:
+    given: dict[str, Any] = {
+        "model": model(),
+        "asked": ASKED,
+        "regions": 2,
+        "temperature": 2.0,
+        "context": 16,
+        "precision": "fp32",
+    }
+    return Teacher(**given | changes)
+
+
+def batch(*samples: Any) -> TrainingBatch:
+    return TrainingBatch(0, 0, samples)
+
+
+def with_targets(sample: Any, targets: list[int]) -> Any:
+    regions = dataclasses.replace(sample.regions, targets=np.array(targets, np.int64))
+    return dataclasses.replace(sample, regions=regions)
+
+
+def test_the_first_regions_without_a_class_of_each_image_are_asked_about() -> None:
+    first, second = with_targets(picture(0, 5), [0, 2, 1, 3, 2]), with_targets(picture(1, 3), [0, 1, 2])
+    one = teacher()
+    assert one.chosen(first).tolist() == [1, 3]
+    answers = one(batch(first, second), CPU)
+    assert answers.rows.tolist() == [1, 3, 5 + 2]
+    assert answers.probs.shape == (3, 6)
+    torch.testing.assert_close(answers.probs.sum(dim=1), torch.ones(3))
+    assert not answers.probs.is_inference()
+
+
+def test_answers_are_those_of_warped_regions_of_the_picture_as_it_is() -> None:
+    plain = with_targets(picture(0, 3), [2, 0, 3])
+    expected = RegionWarper(plain.image, BVLC_INPUT).regions(plain.regions.boxes[[0, 2]])
+    logits = RegionClassifier(model(), device="cpu", precision="fp32").logits(expected)
+    answers = teacher()(batch(plain), CPU)
+    torch.testing.assert_close(answers.probs, F.softmax(logits / 2, dim=1))
+    changed = with_targets(picture(0, 3, mirrored=True, distortion=Distortion(brightness=0.5)), [2, 0, 3])
+    assert torch.equal(teacher()(batch(changed), CPU).probs, answers.probs)
+
+
+@pytest.mark.parametrize("samples", [(), (with_targets(picture(0, 2), [0, 1]),)], ids=["no image", "nothing to ask"])
+def test_nobody_asked(samples: tuple[Any, ...]) -> None:
+    answers = teacher()(batch(*samples), CPU)
+    assert answers.rows.shape == (0,)
+    assert answers.probs.shape == (0, 6)
+    assert distillation_loss(torch.zeros(2, 7, requires_grad=True), answers, 2.0).shape == (0,)
+
+
+def test_a_detector_answers_without_its_background() -> None:
+    assert classification_outputs(model("marginal")) == 5
+    assert teacher(model=model("marginal"))(batch(with_targets(picture(0, 1), [2])), CPU).probs.shape == (1, 5)
+    with pytest.raises(ValueError, match="expected a network of classification outputs, got softmax teacher"):
+        classification_outputs(model("softmax", 3))
+
+
+def test_the_loss_by_hand() -> None:
+    """(1/4, 3/4) taught to a learner that says (1/2, 1/2), whatever it says of background."""
+    answers = Answers(torch.tensor([1]), torch.tensor([[0.25, 0.75]]))
+    expected = 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5)
+    for background in (-3.0, 5.0):
+        logits = torch.tensor([[9.0, 1.0, 0.0], [1.0, 1.0, background]])
+        assert distillation_loss(logits, answers, 1.0).tolist() == pytest.approx([expected])
+        assert distillation_loss(logits, answers, 3.0).tolist() == pytest.approx([9 * expected])
+
+
+def test_a_learner_that_says_the_same_costs_nothing_and_learns_nothing() -> None:
+    logits = torch.randn(3, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    answers = Answers(torch.tensor([0, 2]), F.softmax(logits[[0, 2], :5].detach() / 2, dim=1))
+    losses = distillation_loss(logits, answers, 2.0)
+    losses.sum().backward()
+    assert logits.grad is not None
+    assert losses.detach().tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert logits.grad.abs().max() < 1e-6
+
+
+def test_the_objective_adds_it_with_its_weight() -> None:
+    logits = torch.zeros(2, OUTPUTS)
+    regions = RegionBatch(
+        regions=torch.zeros(2, 3, 6, 6),
+        targets=torch.tensor([2, 0]),
+        deltas=torch.zeros(2, 4),
+        regress=torch.zeros(2, dtype=torch.bool),
+        slots=torch.arange(2),
+    )
+    taught = dataclasses.replace(regions, answers=Answers(torch.tensor([0]), torch.tensor([[1.0, 0, 0, 0]])))
+    outputs = TinyOutputs(logits, (), None)
+    objective = tiny_objective(distillation=0.5, temperature=1.0)
+    plain, sums = objective(outputs, regions)
+    more, more_sums = objective(outputs, taught)
+    assert sums[3] == 0
+    assert more_sums[3].item() == pytest.approx(math.log(4))
+    assert (more - plain).item() == pytest.approx(0.5 * math.log(4))
+    assert len(CLASSES) == 2
+
+
+def test_it_comes_with_the_upload(tmp_path: Path) -> None:
+    sample = with_targets(picture(0, 2), [0, 2])
+    uploaded = upload_and_ask(batch(sample), upload=tiny_upload, teacher=teacher(), device=CPU)
+    assert uploaded.answers is not None
+    assert uploaded.answers.rows.tolist() == [1]
+    assert torch.equal(uploaded.targets, tiny_upload(batch(sample), device=CPU).targets)
