@@ -21,12 +21,11 @@ from configs.training import (
     ClassifierTrainingConfig,
     HeadConfig,
     OptimisationConfig,
-    SamplingConfig,
-    TrainProposalConfig,
     ValidationConfig,
 )
 from configs.training_data import TrainingData, read_training_data
 from configs.training_parts import build_module, build_start, build_store, build_stream, load_start
+from configs.training_regions import SamplingConfig, TrainProposalConfig
 from detect.devices import resolve_device
 from detect.training.joined_sets import subset
 from detect.training.training_loop import fit

@@ -38,7 +38,8 @@ from plain_training import PlainRegions, gradients_of, plain_regions, train_plai
 from torch import nn
 from training_data import add_data_options, read_data
 
-from configs.training import MODULES, HeadConfig, OptimisationConfig, SamplingConfig
+from configs.training import MODULES, HeadConfig, OptimisationConfig
+from configs.training_regions import SamplingConfig
 from detect.devices import resolve_precision
 from detect.model_file import load_model
 from detect.model_info import ProposalSetting

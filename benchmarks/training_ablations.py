@@ -32,7 +32,8 @@ from torch import Tensor
 from training_data import TrainingData, add_data_options, read_data
 from training_variants import EXTRA, REFERENCE, VARIANTS, Variant
 
-from configs.training import HeadConfig, OptimisationConfig, SamplingConfig
+from configs.training import HeadConfig, OptimisationConfig
+from configs.training_regions import SamplingConfig
 from detect.devices import resolve_device
 from detect.model_file import Model, load_model
 from detect.model_info import ModelInfo, ProposalSetting

@@ -8,68 +8,10 @@ from configs.data_config import DataConfig
 from configs.ranges import check_choice, check_least, check_range
 from configs.region_reading import REGIONS, check_short_sides
 from configs.training_checks import check_training
+from configs.training_regions import DetectionProposalConfig, SamplingConfig, TrainProposalConfig
 
 SCHEDULES = ("constant", "step", "googlenet", "cosine")
 MODULES = ("none", "conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e")  # of GoogLeNet, in order
-
-
-@dataclass(frozen=True)
-class SamplingConfig:
-    """Which regions are learnt from.
-
-    Attributes:
-        images_per_batch: of the global batch, all processes together. R-CNN draws from all images; images in groups
-            share their decoding.
-        foreground: regions a batch that are on an object; each image gives its equal share, and what lacks of one kind
-            is filled with the other. R-CNN: 32.
-        background: regions a batch that are on none. R-CNN: 96.
-        foreground_iou: from it on, a region is the object it overlaps best (R-CNN: 0.5).
-        background_iou: low and high end, [low, high), of the overlap of background regions (R-CNN: 0 to 0.5).
-        regression_iou: above it, a region takes part in box regression (R-CNN: 0.6).
-        jittered: additional candidates for each object, made from its box by moving and scaling it at random.
-        jitter: largest shift, in box sides, and largest change of a side's logarithm.
-        flip: mirror regions at random; of shared regions, whole images.
-        photometric: largest change of brightness, contrast and saturation; hue changes by a tenth of it. 0: none.
-    """
-
-    images_per_batch: int = 16
-    foreground: int = 32
-    background: int = 96
-    foreground_iou: float = 0.5
-    background_iou: tuple[float, float] = (0.0, 0.5)
-    regression_iou: float = 0.6
-    jittered: int = 4
-    jitter: float = 0.2
-    flip: bool = True
-    photometric: float = 0.3
-
-    def __post_init__(self) -> None:
-        check_least("sampling.images_per_batch", self.images_per_batch, 1)
-        check_least("sampling.foreground", self.foreground, 0)
-        check_least("sampling.background", self.background, 0)
-        check_least("sampling.jittered", self.jittered, 0)
-        if self.foreground + self.background < 1:
-            raise ValueError("sampling: expected at least one region a batch, got foreground 0 and background 0")
-        for name in ("foreground", "background"):
-            if getattr(self, name) % self.images_per_batch:
-                raise ValueError(
-                    f"sampling.{name}: expected a multiple of images_per_batch ({self.images_per_batch}), "
-                    f"got {getattr(self, name)}"
-                )
-        low, high = self.background_iou
-        if not 0 <= low < high <= self.foreground_iou <= 1:
-            raise ValueError(
-                f"sampling: expected 0 <= background_iou low < high <= foreground_iou <= 1, "
-                f"got {low}, {high}, {self.foreground_iou}"
-            )
-        check_range("sampling.regression_iou", self.regression_iou, least=self.foreground_iou, most=1.0)
-        check_range("sampling.jitter", self.jitter, least=0.0, most=1.0)
-        check_range("sampling.photometric", self.photometric, least=0.0, most=1.0)
-
-    @property
-    def regions_per_image(self) -> int:
-        """Regions that an image gives to a batch."""
-        return (self.foreground + self.background) // self.images_per_batch
 
 
 @dataclass(frozen=True)
@@ -220,28 +162,6 @@ class ValidationConfig:
 
 
 @dataclass(frozen=True)
-class TrainProposalConfig:
-    """Where the training regions come from.
-
-    Attributes:
-        store: folder of proposals that runs may share: keyed by image content and setting, filled where it lacks;
-            None: OUT/proposals.
-        mode: of selective search: single, fast, balanced, quality.
-        superpixel_scale: of selective search. GoogLeNet: 2.
-        limit: boxes an image, best first; None: all.
-    """
-
-    store: str | None = None
-    mode: str = "balanced"
-    superpixel_scale: float = 2.0
-    limit: int | None = 2000
-
-    def __post_init__(self) -> None:
-        check_least("proposals.limit", self.limit, 1)
-        check_range("proposals.superpixel_scale", self.superpixel_scale, above=0.0)
-
-
-@dataclass(frozen=True)
 class ClassifierTrainingConfig:
     """A training run of the region classifier.
 
@@ -262,6 +182,7 @@ class ClassifierTrainingConfig:
         distillation: what else is learnt from: the answers of the network as it was.
         optimisation: how weights change.
         validation: detection on images that are not trained on.
+        detection: which boxes `detect` proposes for the model that is written.
         device: auto, cpu or cuda.
         devices: processes of this machine, GPUs where there are, that share each batch.
         workers: threads that decode and sample ahead, in each process.
@@ -283,6 +204,7 @@ class ClassifierTrainingConfig:
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
+    detection: DetectionProposalConfig = field(default_factory=DetectionProposalConfig)
     device: str = "auto"
     devices: int = 1
     workers: int = 1

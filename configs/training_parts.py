@@ -61,7 +61,10 @@ def build_start(config: ClassifierTrainingConfig, model: Model | None, data: Tra
         name=config.name or "trained",
         context=config.context,
         proposals=ProposalSetting(
-            mode=proposals.mode, superpixel_scale=proposals.superpixel_scale, limit=proposals.limit
+            method=config.detection.method,
+            mode=proposals.mode,
+            superpixel_scale=proposals.superpixel_scale,
+            limit=config.detection.limit or proposals.limit,
         ),
         regions=config.regions,
         short_sides=config.short_sides if config.regions == "shared" else SHORT_SIDES,
@@ -178,10 +181,10 @@ def run_settings(config: ClassifierTrainingConfig, data: TrainingData, model: Mo
     """The configuration, the model by its content and the data by theirs: what decides the course of training.
 
     Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
-    so that runs from before there was either can be resumed.
+    so that runs from before there was either can be resumed. What `detect` will propose changes nothing in training.
     """
     settings = dataclasses.asdict(config)
-    unused = ["regions", "short_sides"] if config.regions == "warp" else []
+    unused = ["detection", *(("regions", "short_sides") if config.regions == "warp" else ())]
     if not config.distillation.weight:
         unused.append("distillation")
     for name in ("data", "data_root", "model", *unused):

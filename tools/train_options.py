@@ -13,10 +13,9 @@ from configs.training import (
     DistillationConfig,
     HeadConfig,
     OptimisationConfig,
-    SamplingConfig,
-    TrainProposalConfig,
     ValidationConfig,
 )
+from configs.training_regions import DetectionProposalConfig, SamplingConfig, TrainProposalConfig
 from tools.parser import Parser, make_parser
 
 DESCRIPTION = """Fine-tune a network into a detector.
@@ -48,6 +47,7 @@ _PARTS: dict[str, type[Any]] = {
     "head": HeadConfig,
     "distillation": DistillationConfig,
     "optimisation": OptimisationConfig,
+    "detection": DetectionProposalConfig,
 }
 
 

@@ -20,7 +20,7 @@ IGNORED_OVERLAP = 0.5  # from it on, a region that is not foreground is left out
 
 
 class SamplingSettings(Protocol):
-    """Counts are of the global batch; each image gives an equal share. See `configs.training.SamplingConfig`."""
+    """Counts are of the global batch; each image gives an equal share. See `configs.training_regions`."""
 
     @property
     def images_per_batch(self) -> int: ...

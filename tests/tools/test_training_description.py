@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from configs.data_config import DataConfig
-from configs.training import ClassifierTrainingConfig, TrainProposalConfig
+from configs.training import ClassifierTrainingConfig
+from configs.training_regions import TrainProposalConfig
 from detect.training.data_sets import Problem
 from tools.training_description import config_yaml, saved_config, write_problems
 

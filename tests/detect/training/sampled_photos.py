@@ -19,7 +19,7 @@ ALLOWED = np.array([[True, False, False], [False, True, False], [False, False, T
 
 @dataclass(frozen=True)
 class Settings:
-    """`configs.training.SamplingConfig` by its attributes, without its checks."""
+    """`configs.training_regions.SamplingConfig` by its attributes, without its checks."""
 
     images_per_batch: int = 1
     foreground: int = 2

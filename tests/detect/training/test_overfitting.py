@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from tiny_training import TinyOutputs
 from torch import Tensor, nn
 
-from configs.training import OptimisationConfig, SamplingConfig
+from configs.training import OptimisationConfig
+from configs.training_regions import SamplingConfig
 from detect.box_coding import clip_boxes, decode_boxes
 from detect.detector import Classified
 from detect.input_format import InputFormat

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sampled_photos import ALLOWED, Settings, random_boxes
 
-from configs.training import SamplingConfig
+from configs.training_regions import SamplingConfig
 from detect.training.region_samples import SampledRegions
 from detect.training.region_sampling import SamplingSettings, covered_by, jittered_boxes, sample_regions
 from detect.training.training_set import IGNORED
