@@ -51,8 +51,8 @@ class PooledGoogLeNet(GoogLeNet):
     def stem_to_4e(self, images: Tensor) -> Tensor:
         return images
 
-    def tail(self, features: Tensor) -> Tensor:
-        return self._modules_in_turn(features, "5a", "5b").mean(dim=(2, 3), dtype=torch.float32)
+    def pool4(self, features: Tensor) -> Tensor:
+        return features
 
 
 def pooled_network(info: ModelInfo, network: Network) -> PooledGoogLeNet:

@@ -26,7 +26,8 @@ class HeadConfig:
         auxiliary: weight of each auxiliary classifier's loss (GoogLeNet: 0.3); 0: none are built.
         dropout: fraction of the features dropped before the classifier. GoogLeNet: 0.4.
         auxiliary_dropout: the same in the auxiliary classifiers. GoogLeNet: 0.7.
-        box_regression: none, agnostic or per_class.
+        box_regression: none; agnostic or per_class, from the averaged features; or cells: agnostic, from the 7 × 7
+            cells of pool4, as R-CNN's from those of pool5.
         box_weight: of the box loss beside the classification loss.
         carry_over: after LSDA: number of nearest outputs with boxes whose change is carried to each output of a class
             that the data say nothing about; 0: off.
@@ -49,7 +50,7 @@ class HeadConfig:
     def __post_init__(self) -> None:
         check_choice("head.kind", self.kind, ("marginal", "softmax"))
         check_choice("head.start", self.start, ("classes", "random"))
-        check_choice("head.box_regression", self.box_regression, ("none", "agnostic", "per_class"))
+        check_choice("head.box_regression", self.box_regression, ("none", "agnostic", "per_class", "cells"))
         check_least("head.carry_over", self.carry_over, 0)
         check_range("head.auxiliary", self.auxiliary, least=0.0)
         check_range("head.box_weight", self.box_weight, least=0.0)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from detect.cell_box_regressor import CellBoxRegressor
 from detect.fused_inception import FusedInception
 from detect.inception import AuxiliaryClassifier, Inception, InceptionWidths
 from detect.local_response_norm import LocalResponseNorm
@@ -39,10 +40,13 @@ class GoogLeNet(nn.Module):
     Args:
         num_classes: outputs of the classifier and of the auxiliary ones.
         auxiliary: build the two auxiliary classifiers, for training.
-        box_outputs: outputs of the box regressor, a linear layer beside the classifier that starts at zero; 0: none.
+        box_outputs: outputs of the box regressor, which starts at zero; 0: none.
+        box_cells: the box regressor is a `CellBoxRegressor`, not a linear layer beside the classifier.
     """
 
-    def __init__(self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0) -> None:
+    def __init__(
+        self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0, box_cells: bool = False
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
         self.conv2_reduce = nn.Conv2d(64, 64, 1)
@@ -58,7 +62,7 @@ class GoogLeNet(nn.Module):
         self.auxiliary_4a = AuxiliaryClassifier(TABLE_1["4a"].output, num_classes) if auxiliary else None
         self.auxiliary_4d = AuxiliaryClassifier(TABLE_1["4d"].output, num_classes) if auxiliary else None
         self.apply(_initialise)
-        self.box_regressor = zero_linear(FEATURES, box_outputs) if box_outputs else None
+        self.box_regressor = box_regressor(box_outputs, cells=box_cells)
 
     def inception(self, name: str) -> Inception | FusedInception:
         """The module called `name` in Table 1, "3a" … "5b"."""
@@ -96,7 +100,16 @@ class GoogLeNet(nn.Module):
 
         pool4, 5a, 5b, average pool; the average and what follows are float32 also in a bfloat16 network.
         """
-        return self._modules_in_turn(self.pool(features), "5a", "5b").mean(dim=(2, 3), dtype=torch.float32)
+        return self.after_pool4(self.pool4(features))
+
+    def pool4(self, features: Tensor) -> Tensor:
+        """(N, 832, 14, 14) from `stem_to_4e` → (N, 832, 7, 7)."""
+        pooled: Tensor = self.pool(features)
+        return pooled
+
+    def after_pool4(self, pooled: Tensor) -> Tensor:
+        """The rest of `tail`."""
+        return self._modules_in_turn(pooled, "5a", "5b").mean(dim=(2, 3), dtype=torch.float32)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, 224, 224) normalised images → logits (N, num_classes)."""
@@ -136,6 +149,19 @@ def _initialise(module: nn.Module) -> None:
         nn.init.constant_(module.bias, 0.2)
     if isinstance(module, GoogLeNet | AuxiliaryClassifier):  # visited after its children
         nn.init.zeros_(module.classifier.bias)
+
+
+def box_regressor(outputs: int, *, cells: bool) -> nn.Linear | CellBoxRegressor | None:
+    """The one of a network that is so described; None: without outputs.
+
+    Raises:
+        ValueError: if cells are to give other than four outputs.
+    """
+    if cells and outputs not in (0, 4):
+        raise ValueError(f"box_outputs: expected 0 or 4 of cells, got {outputs}")
+    if not outputs:
+        return None
+    return CellBoxRegressor() if cells else zero_linear(FEATURES, outputs)
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet as TorchvisionGoogLeNet
 
-from detect.googlenet import FEATURES, STAGES, TABLE_1, zero_linear
+from detect.googlenet import STAGES, TABLE_1, box_regressor
 from detect.inception import AuxiliaryClassifier
 
 
@@ -23,17 +23,19 @@ class GoogLeNetBN(nn.Module):
     Args:
         num_classes: outputs of the classifier and of the auxiliary ones.
         auxiliary: build the two auxiliary classifiers of `GoogLeNet`, for training.
-        box_outputs: outputs of the box regressor, which starts at zero; 0: none.
+        box_outputs, box_cells: of the box regressor, see `GoogLeNet`.
     """
 
-    def __init__(self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0) -> None:
+    def __init__(
+        self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0, box_cells: bool = False
+    ) -> None:
         super().__init__()
         self.network = TorchvisionGoogLeNet(
             num_classes=num_classes, aux_logits=False, transform_input=False, init_weights=False, dropout=0.4
         )
         self.auxiliary_4a = AuxiliaryClassifier(TABLE_1["4a"].output, num_classes) if auxiliary else None
         self.auxiliary_4d = AuxiliaryClassifier(TABLE_1["4d"].output, num_classes) if auxiliary else None
-        self.box_regressor = zero_linear(FEATURES, box_outputs) if box_outputs else None
+        self.box_regressor = box_regressor(box_outputs, cells=box_cells)
 
     def train(self, mode: bool = True) -> GoogLeNetBN:
         """As of any module, but the statistics of batch normalisation stay."""
@@ -75,8 +77,16 @@ class GoogLeNetBN(nn.Module):
 
     def tail(self, features: Tensor) -> Tensor:
         """(N, 832, 14, 14) from `stem_to_4e` (any size) → float32 (N, 1024)."""
-        net = self.network
-        x: Tensor = net.inception5b(net.inception5a(net.maxpool4(features)))
+        return self.after_pool4(self.pool4(features))
+
+    def pool4(self, features: Tensor) -> Tensor:
+        """(N, 832, 14, 14) from `stem_to_4e` → (N, 832, 7, 7)."""
+        pooled: Tensor = self.network.maxpool4(features)
+        return pooled
+
+    def after_pool4(self, pooled: Tensor) -> Tensor:
+        """The rest of `tail`."""
+        x: Tensor = self.network.inception5b(self.network.inception5a(pooled))
         return x.mean(dim=(2, 3), dtype=torch.float32)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -48,7 +48,12 @@ class Model:
 def build_network(info: ModelInfo, *, auxiliary: bool = False) -> Network:
     """An untrained network as described, with auxiliary classifiers if asked for."""
     kind = GoogLeNet if info.architecture == "googlenet" else GoogLeNetBN
-    return kind(info.num_outputs, auxiliary=auxiliary, box_outputs=info.box_outputs)
+    return kind(
+        info.num_outputs,
+        auxiliary=auxiliary,
+        box_outputs=info.box_outputs,
+        box_cells=info.box_regression == "cells",
+    )
 
 
 def load_model(path: Path) -> Model:

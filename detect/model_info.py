@@ -16,7 +16,7 @@ from proposals.diversity import MODES
 FORMAT_VERSION = 1
 ARCHITECTURES = ("googlenet", "googlenet_bn")
 HEADS = ("zero_shot", "marginal", "softmax")
-BOX_REGRESSION = ("none", "agnostic", "per_class")
+BOX_REGRESSION = ("none", "agnostic", "per_class", "cells")
 REGIONS = ("warp", "shared")
 METHODS = ("selective_search", "multibox", "both")
 SHORT_SIDES: tuple[int, ...] = (600,)  # what a file that says nothing of them means
@@ -82,7 +82,8 @@ class ModelInfo:
         short_sides: of shared regions: pixels of the shorter side of the images that it was trained on, see
             `detect.shared_regions.SharedSettings`; what else it may be used with is untried.
         context: pixels of context around a region, of 224.
-        box_regression: "none", "agnostic" (a box a region) or "per_class" (a box a region and class).
+        box_regression: "none", "agnostic" (a box a region), "per_class" (a box a region and class), both from the
+            averaged features; or "cells" (a box a region, from pool4's cells).
     """
 
     name: str
@@ -125,7 +126,7 @@ class ModelInfo:
     @property
     def box_outputs(self) -> int:
         """Outputs of the box regressor; 0: there is none."""
-        return {"none": 0, "agnostic": 4, "per_class": 4 * len(self.classes)}[self.box_regression]
+        return {"none": 0, "agnostic": 4, "cells": 4, "per_class": 4 * len(self.classes)}[self.box_regression]
 
     def _check_trained_head(self) -> None:
         if self.background_logit is not None:

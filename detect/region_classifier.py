@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from detect.cell_box_regressor import CellBoxRegressor
 from detect.devices import resolve_device, resolve_precision
 from detect.fused_inception import fuse_inceptions
 from detect.model_file import Model
@@ -54,7 +55,11 @@ class RegionClassifier:
         fuse_inceptions(network)
         network = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
         network.classifier.float()
-        self._box_regressor = network.box_regressor.float() if box_regression and network.box_regressor else None
+        self._box_regressor = network.box_regressor if box_regression else None
+        if isinstance(self._box_regressor, CellBoxRegressor):
+            self._box_regressor.float_where_it_counts()
+        elif self._box_regressor is not None:
+            self._box_regressor.float()
         for module in network.modules():  # as autocast does: statistics of large activations need float32
             if isinstance(module, nn.BatchNorm2d):
                 module.float()
@@ -73,11 +78,11 @@ class RegionClassifier:
 
     def classify(self, regions: Tensor) -> ClassifiedRegions:
         """(N, 3, S, S) normalised regions, any float type → probabilities and, with box regression, deltas."""
-        return self._classify(self._features(regions))
+        return self._classify(*self._tail(self.stem(regions)))
 
     def classify_maps(self, maps: Tensor) -> ClassifiedRegions:
         """`classify` for regions that are past the stem already: (N, C, 14, 14) of `stem`'s maps."""
-        return self._classify(self._tail(maps.to(self.device, self.dtype, memory_format=torch.channels_last)))
+        return self._classify(*self._tail(maps.to(self.device, self.dtype, memory_format=torch.channels_last)))
 
     @torch.inference_mode()
     def stem(self, images: Tensor) -> Tensor:
@@ -86,22 +91,24 @@ class RegionClassifier:
             return self.network.stem_to_4e(images.to(self.device, self.dtype, memory_format=torch.channels_last))
 
     @torch.inference_mode()
-    def _classify(self, features: Tensor) -> ClassifiedRegions:
+    def _classify(self, pooled: Tensor, features: Tensor) -> ClassifiedRegions:
         # The order of a float32 product's sums depends on the number of threads, and with it the last digits.
         with one_torch_thread() if self.device.type == "cpu" else nullcontext():
-            deltas = None if self._box_regressor is None else self._box_regressor(features)
+            regressor = self._box_regressor
+            read = pooled if isinstance(regressor, CellBoxRegressor) else features
+            deltas = None if regressor is None else regressor(read)
             return ClassifiedRegions(self.head(self.network.classifier(features)), deltas)
 
     @torch.inference_mode()
     def logits(self, regions: Tensor) -> Tensor:
         """(N, 3, S, S) normalised regions → the network's float32 outputs (N, num_outputs) before the head."""
-        logits: Tensor = self.network.classifier(self._features(regions))
+        _, features = self._tail(self.stem(regions))
+        logits: Tensor = self.network.classifier(features)
         return logits
 
-    def _features(self, regions: Tensor) -> Tensor:
-        return self._tail(self.stem(regions))
-
     @torch.inference_mode()
-    def _tail(self, maps: Tensor) -> Tensor:
+    def _tail(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """What the two heads may read: pool4's cells, and the features."""
         with exact_cudnn(self.device):
-            return self.network.tail(maps)
+            pooled = self.network.pool4(maps)
+            return pooled, self.network.after_pool4(pooled)

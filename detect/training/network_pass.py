@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from detect.cell_box_regressor import HIDDEN, CellBoxRegressor
 from detect.googlenet import STAGES, GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.inception import AuxiliaryClassifier
@@ -45,7 +46,8 @@ def training_outputs(
     """One pass of the network over warped regions.
 
     The classifiers and the box regressor work in float32 also under autocast, as they do in detection. Dropout is
-    before the classifiers; the box regressor sees all features. An auxiliary classifier on a frozen stage is left
+    before the classifiers, and before the outputs of a box regressor that reads cells; one beside the classifier sees
+    all features. An auxiliary classifier on a frozen stage is left
     out: there is nothing below it to teach.
 
     Args:
@@ -96,10 +98,16 @@ def tail_outputs(
         maps: (N, 832, 14, 14), one of each region; N may be 0.
         auxiliary: what the auxiliary classifiers said in the first half.
     """
-    features = network.tail(maps)
+    pooled = network.pool4(maps)
+    features = network.after_pool4(pooled)
     mask = dropout_mask(slots, total_slots, features.shape[1], dropout, generator_seed, "tail")
     logits = _in_float32(network.classifier, _dropped(features, mask))
-    deltas = None if network.box_regressor is None else _in_float32(network.box_regressor, features)
+    regressor = network.box_regressor
+    if isinstance(regressor, CellBoxRegressor):
+        mask = dropout_mask(slots, total_slots, HIDDEN, dropout, generator_seed, "boxes")
+        deltas: Tensor | None = _in_float32(regressor.output, _dropped(regressor.hidden_of(pooled), mask))
+    else:
+        deltas = None if regressor is None else _in_float32(regressor, features)
     return TrainingOutputs(logits, auxiliary, deltas)
 
 

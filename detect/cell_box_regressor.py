@@ -1,0 +1,60 @@
+"""Box changes read from pool4's cells, which know where in a region things are.
+
+R-CNN (appendix C) regresses boxes from pool5's 6 × 6 cells. GoogLeNet ends in an average over 7 × 7, after which little
+is left of where an object's edges were; pool4 is the last of its layers before two more modules blur them.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CELLS = 7  # a side of pool4's output for a region
+CHANNELS = 832
+REDUCED, HIDDEN = 32, 256
+# pool4's numbers have a root mean square near 8; layers learn at the rate of others from numbers near 1.
+SCALE = 0.1
+
+
+class CellBoxRegressor(nn.Module):
+    """The same four numbers for a region whatever its class; see `detect.box_coding`.
+
+    A 1×1 convolution, ReLU, a hidden layer on all its cells, ReLU, four outputs that start at zero: no box moves until
+    it is trained. The convolution works in the type of its weights, what follows in float32.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(CHANNELS, REDUCED, 1)
+        self.hidden = nn.Linear(REDUCED * CELLS * CELLS, HIDDEN)
+        self.output = nn.Linear(HIDDEN, 4)
+        for name, parameter in self.named_parameters():
+            if name in ("reduce.weight", "hidden.weight"):
+                nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+            else:
+                nn.init.zeros_(parameter)
+
+    def hidden_of(self, pooled: Tensor) -> Tensor:
+        """(N, 832, 7, 7) of pool4 → float32 (N, 256).
+
+        Raises:
+            ValueError: if there are more or fewer cells.
+        """
+        if pooled.shape[1:] != (CHANNELS, CELLS, CELLS):
+            raise ValueError(f"pooled: expected (N, {CHANNELS}, {CELLS}, {CELLS}), got {tuple(pooled.shape)}")
+        reduced = F.relu(self.reduce(pooled * SCALE)).flatten(1)
+        with torch.autocast(pooled.device.type, enabled=False):
+            hidden: Tensor = F.relu(self.hidden(reduced.float()))
+        return hidden
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """(N, 832, 7, 7) of pool4 → float32 (N, 4)."""
+        with torch.autocast(pooled.device.type, enabled=False):
+            deltas: Tensor = self.output(self.hidden_of(pooled))
+        return deltas
+
+    def float_where_it_counts(self) -> None:
+        """Give the layers after the convolution float32 weights again, where a network was made another type."""
+        self.hidden.float()
+        self.output.float()
