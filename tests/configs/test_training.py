@@ -12,8 +12,9 @@ import pytest
 
 import configs
 from configs.data_config import DataConfig
-from configs.training import ClassifierTrainingConfig, HeadConfig
+from configs.training import ClassifierTrainingConfig, DistillationConfig, HeadConfig
 from configs.training_parts import run_settings
+from configs.training_regions import DetectionProposalConfig
 from tools.train_options import build_parser, config_of
 
 FOLDER = Path(configs.__file__).parent
@@ -71,6 +72,9 @@ def test_what_decides_the_course_of_training() -> None:
     now = settings()
     assert (now["regions"], now["short_sides"]) == ("shared", (600,))
     assert settings(short_sides=(300, 900)) != now
+    assert settings(detection=DetectionProposalConfig("both", 300)) == now, "detect can be told otherwise at any time"
+    assert "distillation" not in now
+    assert settings(distillation=DistillationConfig(regions=3)) == now, "nobody is asked"
     warped = settings(regions="warp")
     assert warped == {name: value for name, value in now.items() if name not in ("regions", "short_sides")}
     assert settings(regions="warp", short_sides=(300,)) == warped
@@ -83,7 +87,7 @@ def test_every_config_file_is_understood_and_says_what_it_is(path: Path) -> None
     assert f"--config configs/{path.name}" in header
     config = read("--config", str(path))
     assert config.data
-    assert config.regions == ("shared" if path.stem.endswith("_shared") else "warp")
+    assert config.regions == ("shared" if path.stem in ("train_photos_shared", "train_det200") else "warp")
 
 
 def test_photos_are_the_same_for_shared_regions() -> None:

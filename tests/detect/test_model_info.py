@@ -132,7 +132,7 @@ def test_a_missing_word_is_named(field: str) -> None:
     [
         ({"architecture": "vgg"}, "architecture: expected googlenet or googlenet_bn, got 'vgg'"),
         ({"head": "svm"}, "head: expected zero_shot or marginal or softmax, got 'svm'"),
-        ({"box_regression": "linear"}, "box_regression: expected none or agnostic or per_class, got 'linear'"),
+        ({"box_regression": "linear"}, "box_regression: expected none or agnostic or per_class or cells, got 'linear'"),
         ({"regions": ["warp", "tiles"]}, "regions: expected warp or shared, got 'tiles'"),
         ({"regions": []}, "regions: expected at least one, got none"),
         ({"short_sides": []}, r"short_sides: expected some, of 16 to 1000 pixels, got \(\)"),

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "detect"))  # odd_images, fake_detector, random_model
+for _folder in ("detect", "benchmarks"):  # odd_images, fake_detector, random_model; small_voc
+    sys.path.append(str(Path(__file__).resolve().parents[1] / _folder))
 
 
 @pytest.fixture(scope="session")

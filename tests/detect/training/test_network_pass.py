@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from detect.cell_box_regressor import HIDDEN, CellBoxRegressor
 from detect.googlenet import STAGES, GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.training.network_pass import (
@@ -14,6 +15,7 @@ from detect.training.network_pass import (
     freeze,
     frozen_stages,
     step_seed,
+    tail_outputs,
     training_outputs,
 )
 
@@ -179,3 +181,25 @@ def test_statistics_of_batch_norm_stay_in_training() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert network.training
     assert network.network.training
+
+
+@pytest.mark.parametrize("kind", [GoogLeNet, GoogLeNetBN])
+def test_boxes_from_cells_have_dropout_of_their_own(kind: type[GoogLeNet] | type[GoogLeNetBN]) -> None:
+    torch.manual_seed(0)
+    network = kind(6, box_outputs=4, box_cells=True)
+    regressor = network.box_regressor
+    assert isinstance(regressor, CellBoxRegressor)
+    torch.nn.init.normal_(regressor.output.weight)
+    images = random(3)
+    maps = network.stem_to_4e(images).detach()
+    given = {"slots": torch.tensor([4, 0, 7]), "generator_seed": 5, "total_slots": 8}
+    plain = tail_outputs(network, maps, dropout=0.0, **given)
+    pooled = network.pool4(maps)
+    torch.testing.assert_close(plain.deltas, regressor(pooled))
+    mask = dropout_mask(given["slots"], 8, HIDDEN, 0.4, 5, "boxes")
+    assert mask is not None
+    dropped = tail_outputs(network, maps, dropout=0.4, **given)
+    torch.testing.assert_close(dropped.deltas, regressor.output(regressor.hidden_of(pooled) * mask))
+    assert dropped.deltas is not None
+    dropped.deltas.sum().backward()
+    assert all(one.grad is not None and one.grad.any() for one in regressor.parameters())

@@ -1,0 +1,78 @@
+"""`googlenet-rcnn train classifier` with a teacher, boxes from cells, and what `detect` is told: a few steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_voc import write_small_voc
+from training_outputs import described, one_line, weights
+
+from detect.model_file import load_model
+from detect.model_info import ProposalSetting
+from detect.training.training_logs import read_metrics
+from tools.cli import main
+
+CONFIG = """
+model: {model}
+data: [{{kind: voc, path: {tree}}}]
+regions: shared
+short_sides: [64, 96]
+proposals: {{store: {store}}}
+sampling: {{images_per_batch: 2, foreground: 4, background: 12, jittered: 2}}
+head: {{kind: marginal, box_regression: cells, auxiliary: 0.0, carry_over: 0}}
+distillation: {{weight: 1.0, regions: 3}}
+optimisation: {{steps: 2, frozen: 4e, warm_up: 1, averaging: 0.5, precision: fp32}}
+validation: {{every: 0}}
+detection: {{method: both, limit: 7}}
+device: cpu
+checkpoint_every: 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, random_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_small_voc(tmp_path / "voc", tmp_path / "store")
+    Path("tiny.yaml").write_text(CONFIG.format(model=random_model, tree=tmp_path / "voc", store=tmp_path / "store"))
+    return tmp_path
+
+
+def train(out: str, *more: str) -> int:
+    return main(["train", "classifier", "--config", "tiny.yaml", "--out", out, *more])
+
+
+def taught(out: str) -> list[float]:
+    return [row["distillation_loss"] for row in read_metrics(Path(out, "logs", "metrics.csv"))]
+
+
+@pytest.mark.slow
+def test_the_answers_of_the_start_are_learnt_and_an_interrupted_run_ends_alike() -> None:
+    assert train("out") == 0
+    info = load_model(Path("out/model.safetensors")).info
+    assert (info.box_regression, info.head) == ("cells", "marginal")
+    assert info.proposals == ProposalSetting(method="both", mode="balanced", superpixel_scale=2.0, limit=7)
+    assert len(taught("out")) == 2
+    assert all(one > 0 for one in taught("out"))
+    assert described(Path("out"))["settings"]["distillation"] == {"weight": 1.0, "regions": 3, "temperature": 2.0}
+
+    assert train("alone", "--distillation.weight", "0") == 0
+    assert taught("alone") == [0, 0]
+    assert "distillation" not in described(Path("alone"))["settings"], "as of runs from before there was any"
+    ours, alone = (weights(Path(one))["classifier.weight"] for one in ("out", "alone"))
+    assert not torch.equal(ours, alone)
+
+    Path("out/checkpoints/step-000002.ckpt").unlink()
+    Path("out/model.safetensors").rename("first.safetensors")
+    assert train("out", "--resume") == 0
+    assert Path("out/model.safetensors").read_bytes() == Path("first.safetensors").read_bytes()
+
+
+def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for more in (("--model", "null"), ("--head.kind", "softmax")):
+        assert train("out", *more) == 2
+        assert "distillation.weight: expected 0 without a model to start from" in one_line(capsys)
+    assert train("out", "--detection.method", "guess") == 2
+    assert "--detection.method: expected one of" in one_line(capsys)
+    assert not Path("out").exists()
