@@ -60,6 +60,7 @@ class DetectionConfig:
         short_sides: pixels that an image's shorter side is resized to for shared regions; of several, each region reads
             the map where it is nearest 224 pixels. None: those that the model was trained for, else 600 (Fast R-CNN).
         flip: look at every region mirrored left to right too, and average.
+        box_regression: correct boxes, where the model was trained to; False: leave them as they were proposed.
         min_score: in [0, 1].
         nms_iou: R-CNN on ILSVRC: 0.3.
         max_detections: per image.
@@ -76,6 +77,7 @@ class DetectionConfig:
     regions: str | None = None
     short_sides: tuple[int, ...] | None = None
     flip: bool = False
+    box_regression: bool = True
     min_score: float = 0.5
     nms_iou: float = 0.3
     max_detections: int = 100
@@ -128,4 +130,5 @@ def build_detector(config: DetectionConfig) -> Detector:
         regions=config.regions,
         short_sides=config.short_sides,
         flip=config.flip,
+        box_regression=config.box_regression,
     )

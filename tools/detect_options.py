@@ -50,6 +50,12 @@ def _add_model_options(parser: Parser) -> None:
         default=default.flip,
         help="look at every region mirrored left to right too, and average: twice the time of the models",
     )
+    parser.add_argument(
+        "--box-regression",
+        action=ActionYesNo(yes_prefix="", no_prefix="no-"),
+        default=default.box_regression,
+        help="correct boxes, where the model was trained to; --no-box-regression: as they were proposed",
+    )
     parser.add_argument("--device", type=str, default=default.device, help="auto, cpu or cuda")
     parser.add_argument(
         "--precision",

@@ -28,8 +28,9 @@ _NOT_IN_THE_OUTPUT = ("workers", "device", "precision", "model", "batch_size")  
 def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | None, draw: bool) -> dict[str, Any]:
     """All that decides the output, defaults resolved; the model by its content, so that a moved file is the same.
 
-    Further models of an ensemble are `others`, in their order; one model by itself, and regions that are not flipped,
-    say nothing of them. The number of cores is not among it: an image has one of torch's threads.
+    Further models of an ensemble are `others`, in their order; one model by itself, regions that are not flipped, and
+    boxes that are corrected where the model can, say nothing of them. The number of cores is not among it: an image has
+    one of torch's threads.
     """
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _NOT_IN_THE_OUTPUT}
     settings["regions"] = "warp" if detector.shared is None else "shared"
@@ -38,6 +39,8 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
         settings["short_sides"] = detector.shared.short_sides
     if not detector.flip:
         del settings["flip"]
+    if config.box_regression:
+        del settings["box_regression"]
     if detector.others:
         settings["others"] = [_other_settings(one) for one in detector.others]
     classifier = detector.classifier

@@ -67,6 +67,12 @@ def test_what_is_not_said_is_the_model_s() -> None:
     assert told.short_sides == [300, 900]
 
 
+def test_boxes_are_corrected_unless_told_otherwise() -> None:
+    assert build_parser().parse_args(["detect", "photos", "--out", "out"]).detect.box_regression is True
+    told = build_parser().parse_args(["detect", "photos", "--out", "out", "--no-box-regression"]).detect
+    assert told.box_regression is False
+
+
 def test_bounds_are_in_range() -> None:
     DetectionConfig(min_score=0, nms_iou=1, max_detections=1, batch_size=1, workers=1)
     ProposalConfig(mode="single", superpixel_scale=1e-6, limit=1, seed=0)
@@ -79,7 +85,8 @@ def test_build_passes_on_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Detector, "load", lambda model, **options: seen.update(options, model=model))
     proposals = ProposalConfig(mode="single", limit=7, seed=3)
     config = DetectionConfig("m", "cpu", "fp32", min_score=0.2, nms_iou=0.4, max_detections=5, batch_size=6)
-    build_detector(dataclasses.replace(config, proposals=proposals, regions="shared", short_sides=(300,), flip=True))
+    other = {"regions": "shared", "short_sides": (300,), "flip": True, "box_regression": False}
+    build_detector(dataclasses.replace(config, proposals=proposals, **other))
     settings = dataclasses.asdict(seen.pop("settings"))
     assert settings == {"min_score": 0.2, "nms_iou": 0.4, "max_detections": 5, "batch_size": 6}
     assert seen == {
@@ -88,9 +95,7 @@ def test_build_passes_on_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
         "precision": "fp32",
         "proposals": {"mode": "single", "limit": 7},
         "seed": 3,
-        "regions": "shared",
-        "short_sides": (300,),
-        "flip": True,
+        **other,
     }
     build_detector(DetectionConfig(("m", "n")))
     assert seen["model"] == ("m", "n")

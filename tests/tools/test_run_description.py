@@ -76,7 +76,8 @@ def other(sha256: str = "1" * 64, shared: SharedSettings | None = None) -> Simpl
 
 def test_one_model_says_what_it_said_before_there_were_ensembles() -> None:
     now = settings()
-    assert not {"flip", "others", "model", "models"} & set(now)
+    assert not {"flip", "box_regression", "others", "model", "models"} & set(now)
+    assert settings(box_regression=False) == {**now, "box_regression": False}
     assert {"model_sha256", "model_header"} <= set(now)
     described = description_of(DetectionConfig("m"), ensemble(), ["a"])
     assert described["model"] == {"name": "bvlc_googlenet", "file": "m", "sha256": "0" * 64}
