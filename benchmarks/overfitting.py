@@ -81,7 +81,7 @@ def main() -> None:
     store = build_store(config, options.out)
     store.fill(data.train.images, data.hashes_of(data.train), 2)
     hashes = data.hashes_of(data.train)
-    module = build_module(config, info, network, data, model)
+    module = build_module(config, info, network, data, teacher=None)
 
     def score(state: dict[str, torch.Tensor]) -> float:
         found = validate(

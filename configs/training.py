@@ -61,20 +61,22 @@ class HeadConfig:
 
 @dataclass(frozen=True)
 class DistillationConfig:
-    """The answers of the network that training starts from, as targets for regions that nobody has annotated.
+    """A classification network's answers, as targets for regions that nobody has annotated.
 
     After Li and Hoiem, Learning without forgetting (2016). Classes without boxes are so kept what they are.
 
     Attributes:
         weight: of the divergence from these answers, beside a region's classification loss; 0: none are asked for.
         regions: of each image, at most, that are answered for: of those that are on no object of a single class. Each
-            is warped and goes through the whole network that training started from.
+            is warped and goes through the whole of that network.
         temperature: that logits are divided by, of both networks (Hinton et al. 2015).
+        teacher: name or file of the network that answers, of the same outputs; None: what training starts from.
     """
 
     weight: float = 0.0
     regions: int = 16
     temperature: float = 2.0
+    teacher: str | None = None
 
     def __post_init__(self) -> None:
         check_range("distillation.weight", self.weight, least=0.0)
@@ -227,7 +229,7 @@ class ClassifierTrainingConfig:
         if self.distillation.weight and (self.model is None or self.head.kind == "softmax"):
             raise ValueError(
                 "distillation.weight: expected 0 without a model to start from, or with head.kind softmax, whose "
-                f"outputs are not that model's, got {self.distillation.weight}"
+                f"outputs are not a classification network's, got {self.distillation.weight}"
             )
 
     @property

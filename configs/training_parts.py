@@ -39,6 +39,26 @@ def load_start(config: ClassifierTrainingConfig) -> Model | None:
     return None if config.model is None else load_model(find_model_file(config.model))
 
 
+def load_teacher(config: ClassifierTrainingConfig, start: Model | None) -> Model | None:
+    """The model whose answers are learnt; None: there is none.
+
+    Raises:
+        ModelFileError, DownloadError, ValueError: as `load_start`, or if it has other outputs than a teacher needs.
+    """
+    from detect.model_file import load_model
+    from detect.model_zoo import find_model_file
+    from detect.training.distillation import classification_outputs
+
+    chosen = config.distillation
+    if not chosen.weight or start is None:
+        return None
+    teacher = start if chosen.teacher is None else load_model(find_model_file(chosen.teacher))
+    theirs, ours = classification_outputs(teacher), classification_outputs(start)
+    if theirs != ours:
+        raise ValueError(f"distillation.teacher: expected {ours} classification outputs, as of model, got {theirs}")
+    return teacher
+
+
 def build_start(config: ClassifierTrainingConfig, model: Model | None, data: TrainingData) -> tuple[ModelInfo, Network]:
     """The network as it is before the first step, and the description of what it will become.
 
@@ -72,14 +92,12 @@ def build_start(config: ClassifierTrainingConfig, model: Model | None, data: Tra
 
 
 def build_module(
-    config: ClassifierTrainingConfig, info: ModelInfo, network: Network, data: TrainingData, start: Model | None
+    config: ClassifierTrainingConfig, info: ModelInfo, network: Network, data: TrainingData, teacher: Model | None
 ) -> RegionTraining:
     """What Lightning trains.
 
     Args:
-        start: the model that training starts from, which teaches if `distillation.weight` says so.
-    Raises:
-        ValueError: if it has other outputs than a teacher needs.
+        teacher: of `load_teacher`.
     """
     from detect.training.network_pass import freeze
     from detect.training.objective import Objective
@@ -90,7 +108,7 @@ def build_module(
     return RegionTraining(
         network=network,
         network_pass=_network_pass(config),
-        upload=_with_answers(config, data, start, _upload(config, info)),
+        upload=_with_answers(config, data, teacher, _upload(config, info)),
         objective=Objective(
             allowed=data.train.allowed,
             classes=info.classes,
@@ -177,7 +195,9 @@ def carried_over(
     return _rounded({**state, f"{layer}.weight": weight, f"{layer}.bias": bias})
 
 
-def run_settings(config: ClassifierTrainingConfig, data: TrainingData, model: Model | None) -> dict[str, Any]:
+def run_settings(
+    config: ClassifierTrainingConfig, data: TrainingData, model: Model | None, teacher: Model | None = None
+) -> dict[str, Any]:
     """The configuration, the model by its content and the data by theirs: what decides the course of training.
 
     Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
@@ -189,6 +209,10 @@ def run_settings(config: ClassifierTrainingConfig, data: TrainingData, model: Mo
         unused.append("distillation")
     for name in ("data", "data_root", "model", *unused):
         del settings[name]
+    if config.distillation.weight:
+        named = settings["distillation"].pop("teacher")
+        if named is not None and teacher is not None:
+            settings["distillation"]["teacher"] = teacher.sha256
     return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
 
 
@@ -210,17 +234,16 @@ def _upload(config: ClassifierTrainingConfig, info: ModelInfo) -> Upload:
     return partial(upload, input_format=info.input, warp=warp, regions_per_image=regions_per_image)
 
 
-def _with_answers(config: ClassifierTrainingConfig, data: TrainingData, start: Model | None, upload: Upload) -> Upload:
-    """The upload, and the answers of the network that training starts from, where they are wanted."""
-    from detect.training.distillation import Teacher, classification_outputs, upload_and_ask
+def _with_answers(config: ClassifierTrainingConfig, data: TrainingData, model: Model | None, upload: Upload) -> Upload:
+    """The upload, and the answers of a teacher, if there is one."""
+    from detect.training.distillation import Teacher, upload_and_ask
     from detect.training.losses import single_classes
 
-    chosen = config.distillation
-    if not chosen.weight or start is None:
+    if model is None:
         return upload
-    classification_outputs(start)
+    chosen = config.distillation
     teacher = Teacher(
-        model=start,
+        model=model,
         asked=single_classes(data.train.allowed) < 0,
         regions=chosen.regions,
         temperature=chosen.temperature,

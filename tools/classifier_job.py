@@ -39,17 +39,25 @@ class ClassifierJob(TrainingJob):
     config: ClassifierTrainingConfig
 
     def __init__(self, config: ClassifierTrainingConfig, out: Path, device: torch.device, *, writes: bool) -> None:
-        from configs.training_parts import build_module, build_start, build_store, load_start, run_settings
+        from configs.training_parts import (
+            build_module,
+            build_start,
+            build_store,
+            load_start,
+            load_teacher,
+            run_settings,
+        )
         from detect.training.checkpoints import DATA_SUMMARY
 
         self.config, self._out, self._device = config, out, device
         model = load_start(config)
+        teacher = load_teacher(config, model)
         self.data = read_training_data(config, out)
-        self.settings = {**run_settings(config, self.data, model), DATA_SUMMARY: data_summary(self.data)}
+        self.settings = {**run_settings(config, self.data, model, teacher), DATA_SUMMARY: data_summary(self.data)}
         self._info, network = build_start(config, model, self.data)
         self._start = (network.classifier.weight.detach().clone(), network.classifier.bias.detach().clone())
         self._store = build_store(config, out)
-        self.module = build_module(config, self._info, network, self.data, model)
+        self.module = build_module(config, self._info, network, self.data, teacher)
         self.judge = self._judge()
         self.description = run_description(config, self.settings, self.data, device.type)
         self._lacking = self._without_proposals() if writes else []

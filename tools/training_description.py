@@ -40,15 +40,23 @@ def run_description(
 
 def saved_config(config: TrainingConfig) -> TrainingConfig:
     """The configuration as it means the same in any folder: where it names files, from the root on."""
-    model = config.model
     changes: dict[str, Any] = {
         "data_root": str(Path(config.data_root).absolute()),
-        "model": str(Path(model).absolute()) if model is not None and Path(model).is_file() else model,
+        "model": _absolute_file(config.model),
     }
     if isinstance(config, ClassifierTrainingConfig) and config.proposals.store is not None:
         store = str(Path(config.proposals.store).absolute())
         changes["proposals"] = dataclasses.replace(config.proposals, store=store)
+    if isinstance(config, ClassifierTrainingConfig):
+        changes["distillation"] = dataclasses.replace(
+            config.distillation, teacher=_absolute_file(config.distillation.teacher)
+        )
     return dataclasses.replace(config, **changes)
+
+
+def _absolute_file(model: str | None) -> str | None:
+    """A file by its whole path; a known model's name as it is."""
+    return str(Path(model).absolute()) if model is not None and Path(model).is_file() else model
 
 
 def config_yaml(config: TrainingConfig) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from small_voc import write_small_voc
 from training_outputs import described, one_line, weights
 
-from detect.model_file import load_model
+from detect.model_file import build_network, bvlc_info, file_sha256, load_model, save_model
 from detect.model_info import ProposalSetting
 from detect.training.training_logs import read_metrics
 from tools.cli import main
@@ -63,6 +64,13 @@ def test_the_answers_of_the_start_are_learnt_and_an_interrupted_run_ends_alike()
     ours, alone = (weights(Path(one))["classifier.weight"] for one in ("out", "alone"))
     assert not torch.equal(ours, alone)
 
+    teacher = Path("out/model.safetensors")
+    assert train("other", "--distillation.teacher", str(teacher), "--optimisation.steps", "1") == 0
+    told = described(Path("other"))
+    assert told["settings"]["distillation"]["teacher"] == file_sha256(teacher)
+    assert told["config"]["distillation"]["teacher"] == str(teacher.absolute())
+    assert taught("other")[0] != taught("out")[0]
+
     Path("out/checkpoints/step-000002.ckpt").unlink()
     Path("out/model.safetensors").rename("first.safetensors")
     assert train("out", "--resume") == 0
@@ -73,6 +81,10 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for more in (("--model", "null"), ("--head.kind", "softmax")):
         assert train("out", *more) == 2
         assert "distillation.weight: expected 0 without a model to start from" in one_line(capsys)
+    info = dataclasses.replace(bvlc_info(), num_outputs=999, classes=bvlc_info().classes[:1])
+    save_model(Path("999.safetensors"), info, build_network(info).state_dict())
+    assert train("out", "--distillation.teacher", "999.safetensors") == 2
+    assert "distillation.teacher: expected 1000 classification outputs, as of model, got 999" in one_line(capsys)
     assert train("out", "--detection.method", "guess") == 2
     assert "--detection.method: expected one of" in one_line(capsys)
-    assert not Path("out").exists()
+    assert not Path("out/model.safetensors").exists()
