@@ -61,16 +61,17 @@ class HeadConfig:
 
 @dataclass(frozen=True)
 class DistillationConfig:
-    """A classification network's answers, as targets for regions that nobody has annotated.
+    """A classification network's answers, as targets for regions that are on no object of a single class.
 
     After Li and Hoiem, Learning without forgetting (2016). Classes without boxes are so kept what they are.
 
     Attributes:
         weight: of the divergence from these answers, beside a region's classification loss; 0: none are asked for.
-        regions: of each image, at most, that are answered for: of those that are on no object of a single class. Each
-            is warped and goes through the whole of that network.
+        regions: of each image, at most, that are answered for. Each is warped and goes through the whole of that
+            network.
         temperature: that logits are divided by, of both networks (Hinton et al. 2015).
-        teacher: name or file of the network that answers, of the same outputs; None: what training starts from.
+        teacher: name or file of the network that answers, of the same outputs and trained for warped regions; None:
+            what training starts from.
     """
 
     weight: float = 0.0
@@ -82,6 +83,8 @@ class DistillationConfig:
         check_range("distillation.weight", self.weight, least=0.0)
         check_least("distillation.regions", self.regions, 1)
         check_range("distillation.temperature", self.temperature, above=0.0)
+        if self.teacher is not None and not self.weight:
+            raise ValueError(f"distillation.teacher: expected a weight above 0 with it, got {self.weight}")
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ class ClassifierTrainingConfig:
         proposals: where the training regions come from.
         sampling: which regions are learnt from.
         head: what comes after the features.
-        distillation: what else is learnt from: the answers of the network as it was.
+        distillation: what else is learnt from: a classification network's answers.
         optimisation: how weights change.
         validation: detection on images that are not trained on.
         detection: which boxes `detect` proposes for the model that is written.

@@ -17,9 +17,8 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
 
     from detect.model_file import Model, Network
     from detect.model_info import ModelInfo
-    from detect.training.distillation import Upload
     from detect.training.proposal_store import ProposalStore
-    from detect.training.region_samples import ImageSample, TrainingBatch
+    from detect.training.region_samples import ImageSample, TrainingBatch, Upload
     from detect.training.region_training import NetworkPass, RegionTraining
 
     Stream = Callable[[int, int, int], AbstractContextManager[Iterator[TrainingBatch[ImageSample]]]]
@@ -47,15 +46,13 @@ def load_teacher(config: ClassifierTrainingConfig, start: Model | None) -> Model
     """
     from detect.model_file import load_model
     from detect.model_zoo import find_model_file
-    from detect.training.distillation import classification_outputs
+    from detect.training.distillation import check_teacher
 
     chosen = config.distillation
     if not chosen.weight or start is None:
         return None
     teacher = start if chosen.teacher is None else load_model(find_model_file(chosen.teacher))
-    theirs, ours = classification_outputs(teacher), classification_outputs(start)
-    if theirs != ours:
-        raise ValueError(f"distillation.teacher: expected {ours} classification outputs, as of model, got {theirs}")
+    check_teacher(teacher, start)
     return teacher
 
 
@@ -119,7 +116,6 @@ def build_module(
             background=data.train.background.tolist(),
             unannotated=head.unannotated,
             distillation=config.distillation.weight,
-            temperature=config.distillation.temperature,
         ),
         settings=config.optimisation,
         steps_per_epoch=_plan(config, data).steps_per_epoch,
@@ -211,8 +207,8 @@ def run_settings(
         del settings[name]
     if config.distillation.weight:
         named = settings["distillation"].pop("teacher")
-        if named is not None and teacher is not None:
-            settings["distillation"]["teacher"] = teacher.sha256
+        if named is not None:
+            settings["distillation"]["teacher"] = named if teacher is None else teacher.sha256
     return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
 
 
@@ -247,7 +243,6 @@ def _with_answers(config: ClassifierTrainingConfig, data: TrainingData, model: M
         asked=single_classes(data.train.allowed) < 0,
         regions=chosen.regions,
         temperature=chosen.temperature,
-        context=config.context,
         precision=config.optimisation.precision,
     )
     return partial(upload_and_ask, upload=upload, teacher=teacher)

@@ -21,19 +21,25 @@ class CellBoxRegressor(nn.Module):
     """The same four numbers for a region whatever its class; see `detect.box_coding`.
 
     A 1×1 convolution, ReLU, a hidden layer on all its cells, ReLU, four outputs that start at zero: no box moves until
-    it is trained. The convolution works in the type of its weights, what follows in float32.
+    it is trained. The convolution works in the type of its weights, or autocast's; what follows in float32. What starts
+    at random is drawn apart, so that a network's other weights start the same with it and without.
+
+    Args:
+        channels: of the cells.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = CHANNELS) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(CHANNELS, REDUCED, 1)
-        self.hidden = nn.Linear(REDUCED * CELLS * CELLS, HIDDEN)
-        self.output = nn.Linear(HIDDEN, 4)
-        for name, parameter in self.named_parameters():
-            if name in ("reduce.weight", "hidden.weight"):
-                nn.init.kaiming_normal_(parameter, nonlinearity="relu")
-            else:
-                nn.init.zeros_(parameter)
+        self.channels = channels
+        with torch.random.fork_rng(devices=[]):
+            self.reduce = nn.Conv2d(channels, REDUCED, 1)
+            self.hidden = nn.Linear(REDUCED * CELLS * CELLS, HIDDEN)
+            self.output = nn.Linear(HIDDEN, 4)
+            for name, parameter in self.named_parameters():
+                if name in ("reduce.weight", "hidden.weight"):
+                    nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+                else:
+                    nn.init.zeros_(parameter)
 
     def hidden_of(self, pooled: Tensor) -> Tensor:
         """(N, 832, 7, 7) of pool4 → float32 (N, 256).
@@ -41,8 +47,8 @@ class CellBoxRegressor(nn.Module):
         Raises:
             ValueError: if there are more or fewer cells.
         """
-        if pooled.shape[1:] != (CHANNELS, CELLS, CELLS):
-            raise ValueError(f"pooled: expected (N, {CHANNELS}, {CELLS}, {CELLS}), got {tuple(pooled.shape)}")
+        if pooled.shape[1:] != (self.channels, CELLS, CELLS):
+            raise ValueError(f"pooled: expected (N, {self.channels}, {CELLS}, {CELLS}), got {tuple(pooled.shape)}")
         reduced = F.relu(self.reduce(pooled * SCALE)).flatten(1)
         with torch.autocast(pooled.device.type, enabled=False):
             hidden: Tensor = F.relu(self.hidden(reduced.float()))
@@ -50,11 +56,7 @@ class CellBoxRegressor(nn.Module):
 
     def forward(self, pooled: Tensor) -> Tensor:
         """(N, 832, 7, 7) of pool4 → float32 (N, 4)."""
+        hidden = self.hidden_of(pooled)
         with torch.autocast(pooled.device.type, enabled=False):
-            deltas: Tensor = self.output(self.hidden_of(pooled))
+            deltas: Tensor = self.output(hidden)
         return deltas
-
-    def float_where_it_counts(self) -> None:
-        """Give the layers after the convolution float32 weights again, where a network was made another type."""
-        self.hidden.float()
-        self.output.float()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from detect.cell_box_regressor import CellBoxRegressor
 from detect.devices import resolve_device, resolve_precision
 from detect.fused_inception import fuse_inceptions
-from detect.model_file import Model
+from detect.model_file import Model, Network
 from detect.torch_threads import one_torch_thread
 from detect.zero_shot_head import ZeroShotHead
 from proposals.exact_cudnn import exact_cudnn
@@ -35,7 +34,8 @@ class RegionClassifier:
     """A model's network and head on a device.
 
     The 1×1 convolutions of an Inception module are joined. Weights are converted to the chosen precision once
-    (autocast would convert them at every call) and to channels_last; the classifier and the box regressor stay float32.
+    (autocast would convert them at every call) and to channels_last; the classifier and the box regressor stay float32,
+    but for a convolution on cells.
 
     Args:
         model: as loaded; it is copied, not changed.
@@ -54,12 +54,9 @@ class RegionClassifier:
         network = copy.deepcopy(model.network).eval().requires_grad_(False)
         fuse_inceptions(network)
         network = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
-        network.classifier.float()
+        for layer, original in zip(_heads(network), _heads(model.network), strict=True):
+            layer.float().load_state_dict(original.state_dict())
         self._box_regressor = network.box_regressor if box_regression else None
-        if isinstance(self._box_regressor, CellBoxRegressor):
-            self._box_regressor.float_where_it_counts()
-        elif self._box_regressor is not None:
-            self._box_regressor.float()
         for module in network.modules():  # as autocast does: statistics of large activations need float32
             if isinstance(module, nn.BatchNorm2d):
                 module.float()
@@ -93,7 +90,7 @@ class RegionClassifier:
     @torch.inference_mode()
     def _classify(self, pooled: Tensor, features: Tensor) -> ClassifiedRegions:
         # The order of a float32 product's sums depends on the number of threads, and with it the last digits.
-        with one_torch_thread() if self.device.type == "cpu" else nullcontext():
+        with one_torch_thread() if self.device.type == "cpu" else exact_cudnn(self.device):
             regressor = self._box_regressor
             read = pooled if isinstance(regressor, CellBoxRegressor) else features
             deltas = None if regressor is None else regressor(read)
@@ -112,3 +109,13 @@ class RegionClassifier:
         with exact_cudnn(self.device):
             pooled = self.network.pool4(maps)
             return pooled, self.network.after_pool4(pooled)
+
+
+def _heads(network: Network) -> list[nn.Linear]:
+    """The layers whose results are probabilities and boxes, and which take next to no time."""
+    regressor = network.box_regressor
+    if regressor is None:
+        return [network.classifier]
+    if isinstance(regressor, CellBoxRegressor):
+        return [network.classifier, regressor.hidden, regressor.output]
+    return [network.classifier, regressor]

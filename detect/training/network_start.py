@@ -48,8 +48,9 @@ def start_network(
       members as an output at random. Background as above. Of a softmax model: a class takes over the output of the
       class with its WordNet id and name.
 
-    From "random" the outputs have small random weights and no bias. An agnostic box regressor is always taken over
-    from a model that has one, the one per class where the classes are the same; others start at zero: no box moves.
+    From "random" the outputs have small random weights and no bias. A box regressor for all classes is always taken
+    over from a model that has the same kind, the one per class where the classes are the same; others start at zero: no
+    box moves.
     Auxiliary classifiers start at random, as no model file holds them, with outputs so small that they do not outweigh
     a network that is trained already.
 

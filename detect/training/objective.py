@@ -49,7 +49,7 @@ class Objective(nn.Module):
         auxiliary: weight of each auxiliary classifier's loss.
         box_weight: of the box loss.
         background, unannotated: see `log_weights`.
-        distillation, temperature: weight of `distillation_loss`, where regions have answers, and its temperature.
+        distillation: weight of `distillation_loss`, where regions have answers.
     """
 
     weights: Tensor
@@ -69,11 +69,10 @@ class Objective(nn.Module):
         background: Sequence[int] = (),
         unannotated: float = 1.0,
         distillation: float = 0.0,
-        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         self.per_class, self.auxiliary, self.box_weight = per_class, auxiliary, box_weight
-        self.distillation, self.temperature = distillation, temperature
+        self.distillation = distillation
         weights = log_weights(allowed, classes, num_outputs, background=background, unannotated=unannotated)
         self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("members", memberships(classes, num_outputs), persistent=False)
@@ -98,7 +97,7 @@ class Objective(nn.Module):
             boxes = box_loss(outputs.deltas, regions.deltas, regions.regress, labels).sum()
         taught = nothing
         if regions.answers is not None:
-            taught = distillation_loss(logits, regions.answers, self.temperature).sum()
+            taught = distillation_loss(logits, regions.answers).sum()
         foreground = ~self.allowed[targets, -1]
         right = right_outcomes(logits, self.members, self.allowed, targets) & foreground
         # Filled there: a number sent from the host would make the host wait.

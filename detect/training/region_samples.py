@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -102,11 +104,21 @@ class Answers:
 
     Attributes:
         rows: (n,) int64 on the device, the regions' places among the batch's.
-        probs: (n, C) float32 of its outputs, at the temperature of the loss.
+        probs: (n, C) float32 of its outputs.
+        temperature: that its logits were divided by, and that those of who learns are to be.
+    Raises:
+        ValueError: if there are not as many rows as answers, or the temperature is not above 0.
     """
 
     rows: Tensor
     probs: Tensor
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.probs.ndim != 2 or self.rows.shape != self.probs.shape[:1]:
+            raise ValueError(f"answers: expected one for each row, got {self.rows.shape} and {self.probs.shape}")
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"temperature: expected a number above 0, got {self.temperature}")
 
 
 @dataclass(frozen=True)
@@ -132,3 +144,9 @@ class RegionBatch(Generic[Regions]):
     regress: Tensor
     slots: Tensor
     answers: Answers | None = None
+
+
+class Upload(Protocol):
+    """`region_upload.upload`, or `shared_upload.upload_shared`, with its settings bound."""
+
+    def __call__(self, batch: TrainingBatch[ImageSample], *, device: torch.device) -> RegionBatch[Any]: ...

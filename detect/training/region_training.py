@@ -7,11 +7,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from detect.training.distillation import Upload
 from detect.training.network_pass import step_seed
 from detect.training.objective import LOSSES, SUMS, Objective, Outputs
 from detect.training.optimiser import OptimiserSettings
-from detect.training.region_samples import ImageSample, TrainingBatch
+from detect.training.region_samples import ImageSample, TrainingBatch, Upload
 from detect.training.training_module import NetworkTraining
 
 

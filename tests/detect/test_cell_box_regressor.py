@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,14 @@ def test_it_starts_at_zero_and_leaves_other_random_numbers_alone() -> None:
     assert made.hidden_of(cells(2)).any()
 
 
+def test_under_autocast_the_convolution_alone_is_rounded(regressor: CellBoxRegressor) -> None:
+    pooled = cells(4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = regressor(pooled.bfloat16())
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, regressor(pooled), rtol=3e-2, atol=3e-2)
+
+
 def test_cells_give_four_numbers() -> None:
     with pytest.raises(ValueError, match="box_outputs: expected 0 or 4 of cells, got 8"):
         GoogLeNet(5, box_outputs=8, box_cells=True)
@@ -115,3 +125,36 @@ def test_a_model_keeps_its_kind(tmp_path: Path) -> None:
     assert (info.box_outputs, ModelInfo.from_json(info.to_json())) == (4, info)
     model = Model(info, build_network(info), "")
     assert isinstance(model.network.box_regressor, CellBoxRegressor)
+
+
+def test_what_gives_probabilities_and_boxes_is_not_rounded() -> None:
+    info = described("googlenet")
+    model = Model(info, build_network(info).eval(), "")
+    network = RegionClassifier(model, device="cpu", precision="bf16").network
+    ours, theirs = network.box_regressor, model.network.box_regressor
+    assert isinstance(ours, CellBoxRegressor)
+    assert isinstance(theirs, CellBoxRegressor)
+    assert torch.equal(ours.hidden.weight, theirs.hidden.weight)
+    assert torch.equal(network.classifier.weight, model.network.classifier.weight)
+    assert ours.reduce.weight.dtype == torch.bfloat16
+
+
+def test_its_convolution_is_exact_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside: list[bool] = []
+    entered = [0]
+
+    @contextmanager
+    def switch(device: torch.device) -> Iterator[None]:
+        entered[0] += 1
+        yield
+        entered[0] -= 1
+
+    info = described("googlenet")
+    classifier = RegionClassifier(Model(info, build_network(info).eval(), ""), device="cpu")
+    classifier.device = torch.device("cuda")  # it is asked for its type alone
+    monkeypatch.setattr("detect.region_classifier.exact_cudnn", switch)
+    regressor = classifier.network.box_regressor
+    assert isinstance(regressor, CellBoxRegressor)
+    regressor.reduce.register_forward_hook(lambda *_: inside.append(entered[0] > 0))
+    classifier._classify(cells(2).to(classifier.dtype), torch.zeros(2, 1024))
+    assert inside == [True]

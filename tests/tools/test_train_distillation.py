@@ -49,7 +49,7 @@ def taught(out: str) -> list[float]:
 
 
 @pytest.mark.slow
-def test_the_answers_of_the_start_are_learnt_and_an_interrupted_run_ends_alike() -> None:
+def test_the_answers_are_learnt_and_an_interrupted_run_ends_alike(random_model: Path) -> None:
     assert train("out") == 0
     info = load_model(Path("out/model.safetensors")).info
     assert (info.box_regression, info.head) == ("cells", "marginal")
@@ -64,7 +64,9 @@ def test_the_answers_of_the_start_are_learnt_and_an_interrupted_run_ends_alike()
     ours, alone = (weights(Path(one))["classifier.weight"] for one in ("out", "alone"))
     assert not torch.equal(ours, alone)
 
-    teacher = Path("out/model.safetensors")
+    teacher, given = Path("teacher.safetensors"), load_model(random_model)
+    state = given.network.state_dict()
+    save_model(teacher, given.info, {**state, "classifier.weight": state["classifier.weight"].flip(0)})
     assert train("other", "--distillation.teacher", str(teacher), "--optimisation.steps", "1") == 0
     told = described(Path("other"))
     assert told["settings"]["distillation"]["teacher"] == file_sha256(teacher)
@@ -77,6 +79,16 @@ def test_the_answers_of_the_start_are_learnt_and_an_interrupted_run_ends_alike()
     assert Path("out/model.safetensors").read_bytes() == Path("first.safetensors").read_bytes()
 
 
+def test_a_learner_that_is_its_teacher_has_nothing_to_learn_from_it() -> None:
+    """On warped regions that are neither mirrored nor distorted, the first step's answers are the network's own."""
+    plain = ("--head.dropout", "0", "--sampling.flip", "false", "--sampling.photometric", "0", "--regions", "warp")
+    once = ("--optimisation.steps", "1")
+    assert train("same", *plain, *once) == 0
+    assert taught("same")[0] == pytest.approx(0, abs=1e-6)
+    assert train("dropped", *plain[2:], *once) == 0
+    assert taught("dropped")[0] > 1e-4
+
+
 def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for more in (("--model", "null"), ("--head.kind", "softmax")):
         assert train("out", *more) == 2
@@ -85,6 +97,8 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     save_model(Path("999.safetensors"), info, build_network(info).state_dict())
     assert train("out", "--distillation.teacher", "999.safetensors") == 2
     assert "distillation.teacher: expected 1000 classification outputs, as of model, got 999" in one_line(capsys)
+    assert train("out", "--distillation.weight", "0", "--distillation.teacher", "x.safetensors") == 2
+    assert "distillation.teacher: expected a weight above 0 with it, got 0" in one_line(capsys)
     assert train("out", "--detection.method", "guess") == 2
     assert "--detection.method: expected one of" in one_line(capsys)
     assert not Path("out/model.safetensors").exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from shared_samples import picture
-from tiny_training import CLASSES, OUTPUTS, TinyOutputs, tiny_objective, tiny_upload
+from tiny_training import OUTPUTS, TinyOutputs, tiny_objective, tiny_upload
 
 from detect.class_tables import DetectionClass
 from detect.googlenet import GoogLeNet
@@ -20,15 +19,21 @@ from detect.input_format import BVLC_INPUT
 from detect.model_file import Model
 from detect.model_info import ModelInfo, Provenance
 from detect.region_classifier import RegionClassifier
-from detect.region_warp import RegionWarper
-from detect.training.distillation import Teacher, classification_outputs, distillation_loss, upload_and_ask
+from detect.region_warp import RegionWarper, WarpSettings
+from detect.training.distillation import (
+    Teacher,
+    check_teacher,
+    classification_outputs,
+    distillation_loss,
+    upload_and_ask,
+)
 from detect.training.region_samples import Answers, Distortion, RegionBatch, TrainingBatch
 
 ASKED = np.array([False, False, True, True])  # background, and what may be background
 CPU = torch.device("cpu")
 
 
-def model(head: str = "zero_shot", outputs: int = 6) -> Model:
+def model(head: str = "zero_shot", outputs: int = 6, **changes: Any) -> Model:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = GoogLeNet(outputs).eval()
@@ -42,7 +47,7 @@ def model(head: str = "zero_shot", outputs: int = 6) -> Model:
         provenance=Provenance(source="random", data="", licence=""),
         head=head,
     )
-    return Model(info, network, "")
+    return Model(dataclasses.replace(info, **changes), network, "")
 
 
 def teacher(**changes: Any) -> Teacher:
@@ -51,7 +56,6 @@ def teacher(**changes: Any) -> Teacher:
         "asked": ASKED,
         "regions": 2,
         "temperature": 2.0,
-        "context": 16,
         "precision": "fp32",
     }
     return Teacher(**given | changes)
@@ -92,30 +96,32 @@ def test_nobody_asked(samples: tuple[Any, ...]) -> None:
     answers = teacher()(batch(*samples), CPU)
     assert answers.rows.shape == (0,)
     assert answers.probs.shape == (0, 6)
-    assert distillation_loss(torch.zeros(2, 7, requires_grad=True), answers, 2.0).shape == (0,)
+    assert distillation_loss(torch.zeros(2, 7, requires_grad=True), answers).shape == (0,)
 
 
 def test_a_detector_answers_without_its_background() -> None:
     assert classification_outputs(model("marginal")) == 5
-    assert teacher(model=model("marginal"))(batch(with_targets(picture(0, 1), [2])), CPU).probs.shape == (1, 5)
+    sample = with_targets(picture(0, 1), [2])
+    whole, without = (teacher(model=model(head))(batch(sample), CPU).probs for head in ("zero_shot", "marginal"))
+    torch.testing.assert_close(without, whole[:, :5] / whole[:, :5].sum(dim=1, keepdim=True))
     with pytest.raises(ValueError, match="expected a network of classification outputs, got softmax teacher"):
         classification_outputs(model("softmax", 3))
 
 
 def test_the_loss_by_hand() -> None:
     """(1/4, 3/4) taught to a learner that says (1/2, 1/2), whatever it says of background."""
-    answers = Answers(torch.tensor([1]), torch.tensor([[0.25, 0.75]]))
+    rows, probs = torch.tensor([1]), torch.tensor([[0.25, 0.75]])
     expected = 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5)
     for background in (-3.0, 5.0):
         logits = torch.tensor([[9.0, 1.0, 0.0], [1.0, 1.0, background]])
-        assert distillation_loss(logits, answers, 1.0).tolist() == pytest.approx([expected])
-        assert distillation_loss(logits, answers, 3.0).tolist() == pytest.approx([9 * expected])
+        assert distillation_loss(logits, Answers(rows, probs)).tolist() == pytest.approx([expected])
+        assert distillation_loss(logits, Answers(rows, probs, 3.0)).tolist() == pytest.approx([9 * expected])
 
 
 def test_a_learner_that_says_the_same_costs_nothing_and_learns_nothing() -> None:
     logits = torch.randn(3, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    answers = Answers(torch.tensor([0, 2]), F.softmax(logits[[0, 2], :5].detach() / 2, dim=1))
-    losses = distillation_loss(logits, answers, 2.0)
+    answers = Answers(torch.tensor([0, 2]), F.softmax(logits[[0, 2], :5].detach() / 2, dim=1), 2.0)
+    losses = distillation_loss(logits, answers)
     losses.sum().backward()
     assert logits.grad is not None
     assert losses.detach().tolist() == pytest.approx([0, 0], abs=1e-6)
@@ -133,18 +139,50 @@ def test_the_objective_adds_it_with_its_weight() -> None:
     )
     taught = dataclasses.replace(regions, answers=Answers(torch.tensor([0]), torch.tensor([[1.0, 0, 0, 0]])))
     outputs = TinyOutputs(logits, (), None)
-    objective = tiny_objective(distillation=0.5, temperature=1.0)
+    objective = tiny_objective(distillation=0.5)
     plain, sums = objective(outputs, regions)
     more, more_sums = objective(outputs, taught)
     assert sums[3] == 0
     assert more_sums[3].item() == pytest.approx(math.log(4))
     assert (more - plain).item() == pytest.approx(0.5 * math.log(4))
-    assert len(CLASSES) == 2
 
 
-def test_it_comes_with_the_upload(tmp_path: Path) -> None:
+def test_it_comes_with_the_upload() -> None:
     sample = with_targets(picture(0, 2), [0, 2])
     uploaded = upload_and_ask(batch(sample), upload=tiny_upload, teacher=teacher(), device=CPU)
     assert uploaded.answers is not None
     assert uploaded.answers.rows.tolist() == [1]
     assert torch.equal(uploaded.targets, tiny_upload(batch(sample), device=CPU).targets)
+
+
+def test_regions_have_the_context_that_the_teacher_learnt_with() -> None:
+    sample = with_targets(picture(0, 2), [2, 2])
+    answers = teacher(model=model(context=0))(batch(sample), CPU)
+    warped = RegionWarper(sample.image, BVLC_INPUT, settings=WarpSettings(context=0)).regions(sample.regions.boxes)
+    logits = RegionClassifier(model(), device="cpu", precision="fp32").logits(warped)
+    torch.testing.assert_close(answers.probs, F.softmax(logits / 2, dim=1))
+
+
+def test_who_may_teach() -> None:
+    learner = model("marginal", 7)
+    check_teacher(model(), learner)
+    with pytest.raises(ValueError, match="expected 6 classification outputs, as of model, got 5"):
+        check_teacher(model("zero_shot", 5), learner)
+    with pytest.raises(ValueError, match="trained for warped regions, got teacher, which is for shared ones"):
+        check_teacher(model(regions=("shared",)), learner)
+    swapped = tuple(dataclasses.replace(one, members=(1 - label,)) for label, one in enumerate(learner.info.classes))
+    with pytest.raises(ValueError, match="expected the order of model's outputs, got another for class 0"):
+        check_teacher(model(classes=swapped), learner)
+
+
+@pytest.mark.parametrize("changes", [{"regions": 0}, {"temperature": 0.0}, {"temperature": -1.0}])
+def test_who_asks_nothing_or_at_no_temperature(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected at least 1 region and a temperature above 0, got"):
+        teacher(**changes)
+
+
+def test_answers_belong_to_rows() -> None:
+    with pytest.raises(ValueError, match="answers: expected one for each row"):
+        Answers(torch.tensor([0, 1]), torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="temperature: expected a number above 0, got 0"):
+        Answers(torch.tensor([0]), torch.zeros(1, 3), 0)

@@ -173,13 +173,14 @@ def trained(model: Model, path: Path, classes: tuple[DetectionClass, ...] = PETS
     torch.nn.init.normal_(network.classifier.weight)
     torch.nn.init.normal_(network.classifier.bias)
     if network.box_regressor is not None:
-        torch.nn.init.normal_(network.box_regressor.weight)
+        for parameter in network.box_regressor.parameters():
+            torch.nn.init.normal_(parameter)
     save_model(path, info, network.state_dict())
     return load_model(path)
 
 
 @pytest.mark.parametrize("head", ["marginal", "softmax"])
-@pytest.mark.parametrize("box_regression", ["none", "agnostic", "per_class"])
+@pytest.mark.parametrize("box_regression", ["none", "agnostic", "per_class", "cells"])
 def test_training_on_from_a_trained_detector(model: Model, tmp_path: Path, head: str, box_regression: str) -> None:
     first = trained(model, tmp_path / "x.safetensors", head=head, box_regression=box_regression, auxiliary=True)
     info, network = start(first, head=head, box_regression=box_regression, auxiliary=True)
@@ -239,3 +240,13 @@ def test_the_published_network_keeps_its_probabilities(shared_folder: Path) -> N
         seen = model.network.tail(model.network.stem_to_4e(images))
     expected = probs(dataclasses.replace(model.info, background_logit=12.0), model.network, seen)
     torch.testing.assert_close(probs(info, network, seen), expected, rtol=1e-5, atol=1e-9)
+
+
+def test_boxes_from_cells_leave_the_random_start_of_others_alone(model: Model) -> None:
+    """One seed, one classifier and auxiliary ones, whatever regresses boxes."""
+    without, cells = (
+        start(model, PETS, head="softmax", start="random", auxiliary=True, box_regression=one)[1].state_dict()
+        for one in ("none", "cells")
+    )
+    assert set(cells) > set(without)
+    assert all(torch.equal(cells[name], without[name]) for name in without)
