@@ -154,10 +154,16 @@ class ClassifierJob(TrainingJob):
         origin = dataclasses.replace(
             info.provenance,
             data=trained_on(info.provenance.data, self.data.train.name, len(self.data.train)),
-            config=json.dumps(self.settings, sort_keys=True),
+            config=json.dumps(without_places(self.settings), sort_keys=True),
             commit=commit() or "",
         )
         return dataclasses.replace(info, name=self.config.name or self._out.resolve().name, provenance=origin)
+
+
+def without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model's file, which travels, says of its training: nothing of where on this machine proposals were kept."""
+    proposals = {name: value for name, value in settings["proposals"].items() if name != "store"}
+    return {**settings, "proposals": proposals}
 
 
 def trained_on(before: str, name: str, images: int) -> str:

@@ -88,7 +88,8 @@ def _detector_rows(path: Path) -> dict[str, str]:
         "head": f"{info.head}, {_background(info)}",
         "regions": _regions(info),
         "box regression": info.box_regression,
-        "proposals": f"{proposals.method}, {proposals.mode}, superpixels x {proposals.superpixel_scale:g}",
+        "proposals": f"{proposals.method}, {proposals.mode}, superpixels x {proposals.superpixel_scale:g}, "
+        + ("all" if proposals.limit is None else f"the {proposals.limit} best"),
         **_origin(info.provenance),
     }
 

@@ -54,6 +54,7 @@ def test_the_answers_are_learnt_and_an_interrupted_run_ends_alike(random_model: 
     info = load_model(Path("out/model.safetensors")).info
     assert (info.box_regression, info.head) == ("cells", "marginal")
     assert info.proposals == ProposalSetting(method="both", mode="balanced", superpixel_scale=2.0, limit=7)
+    assert "store" not in info.provenance.config, "a file that travels names no folder of this machine"
     assert len(taught("out")) == 2
     assert all(one > 0 for one in taught("out"))
     assert described(Path("out"))["settings"]["distillation"] == {"weight": 1.0, "regions": 3, "temperature": 2.0}
