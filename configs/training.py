@@ -70,6 +70,9 @@ class DistillationConfig:
         regions: of each image, at most, that are answered for. Each is warped and goes through the whole of that
             network.
         temperature: that logits are divided by, of both networks (Hinton et al. 2015).
+        trust: where the answers are that a background region is of a class for which its image is not annotated, it is
+            pushed towards background less: this times their probability is the class's weight, if it is above
+            `head.unannotated`. 0: never.
         teacher: name or file of the network that answers, of the same outputs and trained for warped regions; None:
             what training starts from.
     """
@@ -77,12 +80,14 @@ class DistillationConfig:
     weight: float = 0.0
     regions: int = 16
     temperature: float = 2.0
+    trust: float = 0.0
     teacher: str | None = None
 
     def __post_init__(self) -> None:
         check_range("distillation.weight", self.weight, least=0.0)
         check_least("distillation.regions", self.regions, 1)
         check_range("distillation.temperature", self.temperature, above=0.0)
+        check_range("distillation.trust", self.trust, least=0.0, most=1.0)
         if self.teacher is not None and not self.weight:
             raise ValueError(f"distillation.teacher: expected a weight above 0 with it, got {self.weight}")
 

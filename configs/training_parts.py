@@ -116,6 +116,7 @@ def build_module(
             background=data.train.background.tolist(),
             unannotated=head.unannotated,
             distillation=config.distillation.weight,
+            trust=config.distillation.trust,
         ),
         settings=config.optimisation,
         steps_per_epoch=_plan(config, data).steps_per_epoch,

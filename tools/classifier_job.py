@@ -161,7 +161,7 @@ class ClassifierJob(TrainingJob):
 
 
 def without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model's file, which travels, says of its training: nothing of where on this machine proposals were kept."""
+    """What a model's file, which travels, says of its training: nothing of where proposals were kept."""
     proposals = {name: value for name, value in settings["proposals"].items() if name != "store"}
     return {**settings, "proposals": proposals}
 

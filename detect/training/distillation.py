@@ -124,6 +124,31 @@ def upload_and_ask(
     return dataclasses.replace(upload(batch, device=device), answers=teacher(batch, device))
 
 
+def trusted_weights(weights: Tensor, answers: Answers, members: Tensor, trust: float) -> Tensor:
+    """How right each output is for regions of which a teacher says that they are of an unannotated class.
+
+    A background region may be of a class that its image is not annotated for, at the same small weight for all of
+    them (`losses.log_weights`). If a teacher is surer than that of one of them, what it says counts.
+
+    Args:
+        weights: (N, O) logarithms, of every region of the batch.
+        members: (O, K + 1) bool, `losses.memberships`.
+        trust: what the teacher's probabilities are multiplied by, in [0, 1].
+    Returns:
+        (N, O), where regions have answers at least `trust` · probability of the output's class, for outputs that
+        already have a weight below 1; new, unless trust is 0.
+    """
+    if not trust:
+        return weights
+    probs = F.softmax(answers.temperature * answers.probs.clamp(min=1e-30).log(), dim=1)  # as at a temperature of 1
+    classes = members[:, :-1].to(probs.dtype)
+    of_class = (probs @ classes[: probs.shape[1]]) @ classes.T
+    rows = weights.index_select(0, answers.rows)
+    seldom = (rows < 0) & (rows > -torch.inf)
+    raised = torch.where(seldom, torch.maximum(rows, (trust * of_class).clamp(min=1e-30).log()), rows)
+    return weights.index_copy(0, answers.rows, raised)
+
+
 def distillation_loss(logits: Tensor, answers: Answers) -> Tensor:
     """T² · KL(teacher ‖ learner) of the regions with answers, among the teacher's outputs alone.
 

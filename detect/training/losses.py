@@ -103,8 +103,13 @@ def outcome_loss(logits: Tensor, weights: Tensor, targets: Tensor) -> Tensor:
     Returns:
         (N,) float32, whatever autocast does; 0 where everything is right.
     """
+    return weighted_loss(logits, weights[targets])
+
+
+def weighted_loss(logits: Tensor, weights: Tensor) -> Tensor:
+    """`outcome_loss` with weights (N, O) of each region's own."""
     logits = logits.float()
-    return torch.logsumexp(logits, dim=1) - torch.logsumexp(logits + weights[targets], dim=1)
+    return torch.logsumexp(logits, dim=1) - torch.logsumexp(logits + weights, dim=1)
 
 
 def box_loss(deltas: Tensor, wanted: Tensor, regress: Tensor, labels: Tensor | None = None) -> Tensor:

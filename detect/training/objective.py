@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from detect.class_tables import DetectionClass
-from detect.training.distillation import distillation_loss
+from detect.training.distillation import distillation_loss, trusted_weights
 from detect.training.losses import (
     box_loss,
     log_weights,
@@ -19,6 +19,7 @@ from detect.training.losses import (
     outcome_loss,
     right_outcomes,
     single_classes,
+    weighted_loss,
 )
 from detect.training.region_samples import RegionBatch
 
@@ -50,6 +51,7 @@ class Objective(nn.Module):
         box_weight: of the box loss.
         background, unannotated: see `log_weights`.
         distillation: weight of `distillation_loss`, where regions have answers.
+        trust: see `trusted_weights`.
     """
 
     weights: Tensor
@@ -69,10 +71,11 @@ class Objective(nn.Module):
         background: Sequence[int] = (),
         unannotated: float = 1.0,
         distillation: float = 0.0,
+        trust: float = 0.0,
     ) -> None:
         super().__init__()
         self.per_class, self.auxiliary, self.box_weight = per_class, auxiliary, box_weight
-        self.distillation = distillation
+        self.distillation, self.trust = distillation, trust
         weights = log_weights(allowed, classes, num_outputs, background=background, unannotated=unannotated)
         self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("members", memberships(classes, num_outputs), persistent=False)
@@ -89,7 +92,10 @@ class Objective(nn.Module):
         """
         logits, targets = outputs.logits, regions.targets
         nothing = logits.new_zeros((), dtype=torch.float32)
-        classes = outcome_loss(logits, self.weights, targets).sum()
+        weights = self.weights[targets]
+        if regions.answers is not None:
+            weights = trusted_weights(weights, regions.answers, self.members, self.trust)
+        classes = weighted_loss(logits, weights).sum()
         auxiliary = sum((outcome_loss(one, self.weights, targets).sum() for one in outputs.auxiliary), nothing)
         boxes = nothing
         if outputs.deltas is not None:

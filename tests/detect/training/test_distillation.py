@@ -25,6 +25,7 @@ from detect.training.distillation import (
     check_teacher,
     classification_outputs,
     distillation_loss,
+    trusted_weights,
     upload_and_ask,
 )
 from detect.training.region_samples import Answers, Distortion, RegionBatch, TrainingBatch
@@ -186,3 +187,41 @@ def test_answers_belong_to_rows() -> None:
         Answers(torch.tensor([0, 1]), torch.zeros(1, 3))
     with pytest.raises(ValueError, match="temperature: expected a number above 0, got 0"):
         Answers(torch.tensor([0]), torch.zeros(1, 3), 0)
+
+
+MEMBERS = torch.tensor(
+    [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]], dtype=torch.bool
+)  # the last: background
+SELDOM = torch.tensor([[0.1, 0.1, 0.0, 1, 1], [0.1, 0.1, 0.1, 1, 1], [0.1, 0.1, 0.0, 1, 1]]).log()
+
+
+def test_an_unannotated_class_that_the_teacher_sees_is_not_called_background() -> None:
+    probs = torch.tensor([[0.3, 0.3, 0.05, 0.35], [0.01, 0.02, 0.9, 0.07]])
+    answers = Answers(torch.tensor([1, 2]), F.softmax(probs.log() / 3, dim=1), 3.0)
+    found = trusted_weights(SELDOM, answers, MEMBERS, 0.5).exp()
+    expected = [
+        [0.1, 0.1, 0.0, 1, 1],  # nobody was asked
+        [0.3, 0.3, 0.1, 1, 1],  # half of 0.6, and no less than before
+        [0.1, 0.1, 0.0, 1, 1],  # a class that is annotated there is not there
+    ]
+    torch.testing.assert_close(found, torch.tensor(expected))
+    assert trusted_weights(SELDOM, answers, MEMBERS, 0.0) is SELDOM
+    nobody = Answers(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
+    assert torch.equal(trusted_weights(SELDOM, nobody, MEMBERS, 1.0), SELDOM)
+
+
+def test_the_objective_trusts_the_teacher() -> None:
+    """Left, which target 3 allows beside background, at a hundredth; the teacher is sure of it."""
+    given: dict[str, Any] = {"background": [3], "unannotated": 0.01}
+    regions = RegionBatch(
+        regions=torch.zeros(1, 3, 6, 6),
+        targets=torch.tensor([3]),
+        deltas=torch.zeros(1, 4),
+        regress=torch.zeros(1, dtype=torch.bool),
+        slots=torch.arange(1),
+        answers=Answers(torch.tensor([0]), torch.tensor([[0.5, 0.5, 0.0, 0.0]])),
+    )
+    outputs = TinyOutputs(torch.zeros(1, OUTPUTS), (), None)
+    for trust, expected in ((0.0, math.log(5 / 2.02)), (0.5, math.log(5 / 3)), (1.0, math.log(5 / 4))):
+        loss, _ = tiny_objective(trust=trust, **given)(outputs, regions)
+        assert loss.item() == pytest.approx(expected)
