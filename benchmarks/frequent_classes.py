@@ -45,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--metrics", action="append", required=True, metavar="NAME=FILE", help="may be repeated")
     parser.add_argument("--trained", type=Path, help="classes.csv of a training run")
+    parser.add_argument("--each", action="store_true", help="print the AP of every class too, most objects first")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
     found = dict(read_metrics(spec) for spec in options.metrics)
@@ -67,6 +68,14 @@ def main() -> None:
     print(markdown(["classes with", "classes", "objects", *found], table))
     results = {part: {name: mean_ap(rows, names) for name, rows in found.items()} for part, names in parts.items()}
     write_json(options.json, {"metrics": options.metrics, "mean AP": results})
+    if options.each:
+        names = sorted(first, key=lambda name: (-first[name]["num_ground_truths"], name))
+        each = [
+            [name, str(int(first[name]["num_ground_truths"])), *(f"{rows[name]['AP']:.2f}" for rows in found.values())]
+            for name in names
+        ]
+        print()
+        print(markdown(["class", "objects", *found], each))
 
 
 if __name__ == "__main__":

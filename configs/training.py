@@ -8,7 +8,7 @@ from configs.data_config import DataConfig
 from configs.ranges import check_choice, check_least, check_range
 from configs.region_reading import REGIONS, check_short_sides
 from configs.training_checks import check_training
-from configs.training_regions import DetectionProposalConfig, SamplingConfig, TrainProposalConfig
+from configs.training_regions import DetectionDefaultsConfig, SamplingConfig, TrainProposalConfig
 
 SCHEDULES = ("constant", "step", "googlenet", "cosine")
 MODULES = ("none", "conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e")  # of GoogLeNet, in order
@@ -193,7 +193,7 @@ class ClassifierTrainingConfig:
         distillation: what else is learnt from: a classification network's answers.
         optimisation: how weights change.
         validation: detection on images that are not trained on.
-        detection: which boxes `detect` proposes for the model that is written.
+        detection: what the model that is written tells `detect`.
         device: auto, cpu or cuda.
         devices: processes of this machine, GPUs where there are, that share each batch.
         workers: threads that decode and sample ahead, in each process.
@@ -215,7 +215,7 @@ class ClassifierTrainingConfig:
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
-    detection: DetectionProposalConfig = field(default_factory=DetectionProposalConfig)
+    detection: DetectionDefaultsConfig = field(default_factory=DetectionDefaultsConfig)
     device: str = "auto"
     devices: int = 1
     workers: int = 1
@@ -234,6 +234,8 @@ class ClassifierTrainingConfig:
                 f"got {self.head.auxiliary}"
             )
 
+        if self.detection.kindred and (self.head.kind != "marginal" or self.class_space != "det"):
+            raise ValueError("detection.kindred: expected false without head.kind marginal and class_space det")
         if self.distillation.weight and (self.model is None or self.head.kind == "softmax"):
             raise ValueError(
                 "distillation.weight: expected 0 without a model to start from, or with head.kind softmax, whose "

@@ -90,16 +90,20 @@ class TrainProposalConfig:
 
 
 @dataclass(frozen=True)
-class DetectionProposalConfig:
-    """What the model file tells `detect` to propose, in the mode and at the superpixel scale of training.
+class DetectionDefaultsConfig:
+    """What the model file tells `detect`, and training does not depend on.
 
     Attributes:
-        method: selective_search, multibox or both in one list. GoogLeNet: both.
+        method: of proposals, in the mode and at the superpixel scale of training: selective_search, multibox or both
+            in one list. GoogLeNet: both.
         limit: boxes an image, best first; None: as in training.
+        kindred: a detection class sums the probability of a few classification classes too that are not below it in
+            WordNet, but look like it to anyone: espresso is a cup, a locomotive a train. Of a marginal head alone.
     """
 
     method: str = "selective_search"
     limit: int | None = None
+    kindred: bool = False
 
     def __post_init__(self) -> None:
         check_choice("detection.method", self.method, METHODS)

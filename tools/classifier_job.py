@@ -96,9 +96,8 @@ class ClassifierJob(TrainingJob):
 
         from detect.model_file import save_model
 
-        save_model(
-            path, self._with_origin(self._info), self._carried(self.module.averaged_state()), dtype=torch.float16
-        )
+        info = self._with_origin(self._detecting(self._info))
+        save_model(path, info, self._carried(self.module.averaged_state()), dtype=torch.float16)
 
     def report(self, *, metrics: Path, before: Summary | None, after: Summary | None) -> Mapping[str, Any]:
         """The curves, and the classes before and after."""
@@ -127,7 +126,7 @@ class ClassifierJob(TrainingJob):
         assert held_back is not None
         hashes = self.data.hashes_of(held_back)
         result = validate(
-            model_of(self._info, self._carried(state)),
+            model_of(self._detecting(self._info), self._carried(state)),
             held_back,
             lambda index: self._store.boxes(hashes[index]),
             limit=self.config.validation.limit,
@@ -148,6 +147,12 @@ class ClassifierJob(TrainingJob):
         parts = [self.data.train] if self.data.held_back is None else [self.data.train, self.data.held_back]
         paths = [path for part in parts for path in part.images]
         return self._store.lacking(paths, [self.data.hashes[path] for path in paths])
+
+    def _detecting(self, info: ModelInfo) -> ModelInfo:
+        """The description of what is validated and saved."""
+        from detect.training.class_maps_cls import with_kindred
+
+        return dataclasses.replace(info, classes=with_kindred(info.classes)) if self.config.detection.kindred else info
 
     def _with_origin(self, info: ModelInfo) -> ModelInfo:
         """The description with what it was trained on, and by which code."""

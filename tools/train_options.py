@@ -15,7 +15,7 @@ from configs.training import (
     OptimisationConfig,
     ValidationConfig,
 )
-from configs.training_regions import DetectionProposalConfig, SamplingConfig, TrainProposalConfig
+from configs.training_regions import DetectionDefaultsConfig, SamplingConfig, TrainProposalConfig
 from tools.parser import Parser, make_parser
 
 DESCRIPTION = """Fine-tune a network into a detector.
@@ -47,7 +47,7 @@ _PARTS: dict[str, type[Any]] = {
     "head": HeadConfig,
     "distillation": DistillationConfig,
     "optimisation": OptimisationConfig,
-    "detection": DetectionProposalConfig,
+    "detection": DetectionDefaultsConfig,
 }
 
 

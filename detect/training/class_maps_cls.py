@@ -6,7 +6,10 @@ whoever looks at it. For the others, everything that the tables here do not name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from detect.class_tables import DetectionClass
 
 # Outcomes: indices of the classification classes, that is, outputs of the network.
 OUTSIDE_LEAVES: Mapping[str, tuple[int, ...]] = {
@@ -80,6 +83,17 @@ OUTSIDE_LEAVES: Mapping[str, tuple[int, ...]] = {
     "piano | background": (687,),  # organ
 }
 
+# Of these, the ones whose every object is of that class to whoever annotates photos, so that a detector may sum their
+# probability too. An espresso is photographed in its cup.
+KINDRED: Mapping[str, tuple[int, ...]] = {
+    "airplane": (895,),
+    "cup or mug": (967,),
+    "elephant": (101,),
+    "sunglasses": (836,),
+    "train": (547, 565, 705, 820),
+    "tv or monitor": (851,),
+}
+
 # Detection classes of which other kinds than the image's own leaf are often beside it, unannotated: the bride beside
 # the groom, parked cars behind the convertible, a floor lamp beside the table lamp, ewes beside the ram.
 OTHERS_NOT_ANNOTATED = frozenset(
@@ -88,3 +102,10 @@ OTHERS_NOT_ANNOTATED = frozenset(
         *("sheep", "cattle", "horse", "apple", "motorcycle", "airplane", "train", "guitar"),
     )
 )
+
+
+def with_kindred(classes: Sequence[DetectionClass]) -> tuple[DetectionClass, ...]:
+    """ILSVRC's detection classes with `KINDRED` among their members; others, of other names, as they are."""
+    return tuple(
+        dataclasses.replace(one, members=tuple(sorted({*one.members, *KINDRED.get(one.name, ())}))) for one in classes
+    )

@@ -14,7 +14,7 @@ import configs
 from configs.data_config import DataConfig
 from configs.training import ClassifierTrainingConfig, DistillationConfig, HeadConfig
 from configs.training_parts import run_settings
-from configs.training_regions import DetectionProposalConfig
+from configs.training_regions import DetectionDefaultsConfig
 from tools.train_options import build_parser, config_of
 
 FOLDER = Path(configs.__file__).parent
@@ -72,7 +72,7 @@ def test_what_decides_the_course_of_training() -> None:
     now = settings()
     assert (now["regions"], now["short_sides"]) == ("shared", (600,))
     assert settings(short_sides=(300, 900)) != now
-    assert settings(detection=DetectionProposalConfig("both", 300)) == now, "detect can be told otherwise at any time"
+    assert settings(detection=DetectionDefaultsConfig("both", 300)) == now, "detect can be told otherwise at any time"
     assert "distillation" not in now
     assert settings(distillation=DistillationConfig(regions=3)) == now, "nobody is asked"
     warped = settings(regions="warp")

@@ -10,8 +10,10 @@ import torch
 from small_voc import write_small_voc
 from training_outputs import described, one_line, weights
 
+from detect.class_tables import ilsvrc_detection_classes
 from detect.model_file import build_network, bvlc_info, file_sha256, load_model, save_model
 from detect.model_info import ProposalSetting
+from detect.training.class_maps_cls import KINDRED
 from detect.training.training_logs import read_metrics
 from tools.cli import main
 
@@ -26,7 +28,7 @@ head: {{kind: marginal, box_regression: cells, auxiliary: 0.0, carry_over: 0}}
 distillation: {{weight: 1.0, regions: 3}}
 optimisation: {{steps: 2, frozen: 4e, warm_up: 1, averaging: 0.5, precision: fp32}}
 validation: {{every: 0}}
-detection: {{method: both, limit: 7}}
+detection: {{method: both, limit: 7, kindred: true}}
 device: cpu
 checkpoint_every: 1
 """
@@ -55,6 +57,10 @@ def test_the_answers_are_learnt_and_an_interrupted_run_ends_alike(random_model: 
     assert (info.box_regression, info.head) == ("cells", "marginal")
     assert info.proposals == ProposalSetting(method="both", mode="balanced", superpixel_scale=2.0, limit=7)
     assert "store" not in info.provenance.config, "a file that travels names no folder of this machine"
+    members = {one.name: one.members for one in info.classes}
+    official = {one.name: one.members for one in ilsvrc_detection_classes()}
+    assert {name for name in members if members[name] != official[name]} == set(KINDRED)
+    assert all(members[name] == tuple(sorted({*official[name], *KINDRED[name]})) for name in KINDRED)
     assert len(taught("out")) == 2
     assert all(one > 0 for one in taught("out"))
     assert described(Path("out"))["settings"]["distillation"] == {"weight": 1.0, "regions": 3, "temperature": 2.0}
