@@ -207,6 +207,8 @@ def run_settings(
     for name in ("data", "data_root", "model", *unused):
         del settings[name]
     if config.distillation.weight:
+        if not config.distillation.trust:
+            del settings["distillation"]["trust"]
         named = settings["distillation"].pop("teacher")
         if named is not None:
             settings["distillation"]["teacher"] = named if teacher is None else teacher.sha256
