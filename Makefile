@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A model file for the demo; empty: fetch BVLC's GoogLeNet (53.5 MB) into the cache folder.
-MODEL ?= $(firstword $(wildcard ../shared/weights/bvlc_googlenet.safetensors))
+# Name or file of the demo's model.
+MODEL ?= det200
 OUT ?= demo
 # A package index for torch and torchvision alone, such as PyTorch's own of CPU wheels; empty: pip's default.
 TORCH_INDEX ?=
@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml
 $(VENV): $(VENV)/.installed
 
 demo: $(VENV)
-	$(BIN)/python -m tools.demo --out $(OUT) --model $(or $(MODEL),bvlc_googlenet)
+	$(BIN)/python -m tools.demo --out $(OUT) --model $(MODEL)
 
 test: $(VENV)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

@@ -61,7 +61,7 @@ class DetectionConfig:
             the map where it is nearest 224 pixels. None: those that the model was trained for, else 600 (Fast R-CNN).
         flip: look at every region mirrored left to right too, and average.
         box_regression: correct boxes, where the model was trained to; False: leave them as they were proposed.
-        min_score: in [0, 1].
+        min_score: in [0, 1]; 0.6, where precision and recall on held-back photos balance (`benchmarks/min_score.py`).
         nms_iou: R-CNN on ILSVRC: 0.3.
         max_detections: per image.
         batch_size: regions a pass; None: 16 on a CPU, 128 on a GPU, of shared regions 64 and 512.
@@ -71,14 +71,14 @@ class DetectionConfig:
         ValueError: naming the flag that is out of range.
     """
 
-    model: str | tuple[str, ...] = "bvlc_googlenet"
+    model: str | tuple[str, ...] = "det200"
     device: str = "auto"
     precision: str = "auto"
     regions: str | None = None
     short_sides: tuple[int, ...] | None = None
     flip: bool = False
     box_regression: bool = True
-    min_score: float = 0.5
+    min_score: float = 0.6
     nms_iou: float = 0.3
     max_detections: int = 100
     batch_size: int | None = None

@@ -41,7 +41,7 @@ class DetectorSettings:
             shared regions, whose pass is shorter, 64 and 512.
     """
 
-    min_score: float = 0.5
+    min_score: float = 0.6
     nms_iou: float = 0.3
     max_detections: int = 100
     batch_size: int | None = None

@@ -55,6 +55,13 @@ def _by_name(*models: ZooModel) -> Mapping[str, ZooModel]:
 
 MODELS = _by_name(
     ZooModel(
+        name="det200",
+        architecture="googlenet",
+        licence="unrestricted use (BVLC), as the weights that it was fine-tuned from",
+        description="the detector of the 200 ILSVRC detection classes that `detect` takes by itself",
+        source=Bundled("models/det200.safetensors"),
+    ),
+    ZooModel(
         name="bvlc_googlenet",
         architecture="googlenet",
         licence="unrestricted use (BVLC)",

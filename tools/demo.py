@@ -19,14 +19,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit status."""
     parser = make_parser("Detect objects on scikit-image's sample photos: a table here, pictures in OUT/pictures.")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for the results")
-    parser.add_argument("--model", type=str, default="bvlc_googlenet", help="model name or file")
+    parser.add_argument("--model", type=str, default="det200", help="model name or file")
     try:
         options = parser.parse_args(list(sys.argv[1:] if argv is None else argv))
     except UsageError as error:
         complain(str(error))
         return USAGE
     photos = [str(path) for path in sample_photos()]
-    tell(f"Searching {len(photos)} photos; one to three minutes on two cores.")
+    tell(f"Searching {len(photos)} photos: some seconds, and half a minute more the first time, to compile.")
     status = googlenet_rcnn(["detect", *photos, "--out", str(options.out), "--model", options.model, "--overwrite"])
     if status == OK:
         tell(best_detections(options.out))

@@ -121,7 +121,7 @@ def _add_result_options(parser: ArgumentParser) -> None:
         "--min-score",
         type=float,
         default=default.min_score,
-        help="leave out detections below; 0.5 suits looking at pictures, 0.001 suits computing mAP",
+        help="leave out detections below; 0.6 suits looking at pictures, 0.001 suits computing mAP",
     )
     parser.add_argument(
         "--nms-iou",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detect.detection_records import read_records
 from tools import demo
 
 
@@ -32,3 +33,18 @@ def test_a_wrong_flag_and_a_missing_model_are_status_2(capsys: pytest.CaptureFix
     assert "(did you mean --model?)" in capsys.readouterr().err
     assert demo.main(["--out", str(tmp_path / "out"), "--model", "nope"]) == 2
     assert "no model file nope" in capsys.readouterr().err
+
+
+def test_it_finds_what_is_in_the_photos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the model and the settings of `make demo`."""
+    assert demo.main(["--out", str(tmp_path / "out")]) == 0
+    found = {
+        Path(record["image"]).stem: {one["name"] for one in record["detections"]}
+        for record in read_records(tmp_path / "out" / "detections.jsonl")
+    }
+    # Of the astronaut it is not sure enough (docs/models/det200.md); the rocket is of none of the classes.
+    for photo, name in (("chelsea", "domestic cat"), ("coffee", "cup or mug"), ("motorcycle_left", "motorcycle")):
+        assert name in found[photo], found
+    assert found["rocket"] == set()
+    assert "domestic cat" in capsys.readouterr().out
+    assert len(list((tmp_path / "out" / "pictures").iterdir())) == len(demo.PHOTOS)

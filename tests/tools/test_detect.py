@@ -96,7 +96,7 @@ def test_a_run_writes_records_pictures_and_a_description(fake: Any, capsys: pyte
     run = description()
     assert run["status"] == "finished"
     assert run["counts"] == {"images": 5, "failed": 0, "detections": 10, "proposals": 10}
-    assert run["model"] == {"name": "bvlc_googlenet", "file": "bvlc_googlenet", "sha256": "0" * 64}
+    assert run["model"] == {"name": "bvlc_googlenet", "file": "det200", "sha256": "0" * 64}
     assert run["config"]["min_score"] == DetectionConfig().min_score
     assert run["sources"] == ["photos"]
     packages = {"googlenet-rcnn", "torch", "torchvision", "numpy", "numba", "opencv-contrib-python", "pillow"}
