@@ -132,9 +132,8 @@ def test_a_folder_of_ones_own_photos(tmp_path: Path, detector: Detector) -> None
     folder = tmp_path / "photos"
     folder.mkdir()
     phone_photo(folder / "phone.jpg")
-    rng = np.random.default_rng(0)
     for draw in (document, drawing, night):
-        assert cv2.imwrite(str(folder / f"{draw.__name__}.png"), draw(rng))
+        assert cv2.imwrite(str(folder / f"{draw.__name__}.png"), draw(np.random.default_rng(0))[..., ::-1])
     dark = (decode_image(FILES["coffee"]).astype(np.float32) * 0.15).astype(np.uint8)
     cv2.imwrite(str(folder / "underexposed.jpg"), dark[..., ::-1])
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
