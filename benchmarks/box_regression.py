@@ -81,7 +81,7 @@ def main() -> None:
     regions = collect(training, options.regions)
     fit, deltas, boxes = regions.fit, regions.deltas, regions.boxes
     zero = loss(torch.zeros_like(deltas[fit:]), deltas[fit:])
-    truth = decode_boxes(boxes, deltas)[:, 0]
+    truth = decode_boxes(boxes, deltas)
     rows, results = [["none", "", "1", f"{mean_iou(boxes[fit:], truth[fit:]):.3f}"]], []
     for name, make, features in (
         ("linear, of 5b's average", Averages, regions.last),
@@ -95,7 +95,7 @@ def main() -> None:
             with torch.no_grad():
                 found = torch.cat([regressor(few.float()) for few in torch.split(features[fit:], 256)])
             part = loss(found, deltas[fit:]) / zero
-            overlap = mean_iou(decode_boxes(boxes[fit:], found)[:, 0], truth[fit:])
+            overlap = mean_iou(decode_boxes(boxes[fit:], found), truth[fit:])
             rows.append([name, f"{rate:g}", f"{part:.3f}".removeprefix("0"), f"{overlap:.3f}"])
             results.append({"regressor": name, "rate": rate, "loss": part, "IoU": overlap})
             print(rows[-1], file=sys.stderr)
