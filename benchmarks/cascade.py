@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from training_data import add_photo_options, split_photos
 
 from detect.detections import Detections
+from detect.detector import shared_settings
 from detect.ensemble import Ensemble, Member
 from detect.freed_memory import keep_freed_memory
 from detect.image_decoding import decode_image
@@ -33,7 +34,6 @@ from detect.model_file import load_model
 from detect.model_zoo import find_model_file
 from detect.proposers import build_proposer
 from detect.region_classifier import RegionClassifier
-from detect.shared_regions import SharedSettings
 from detect.suppression import suppress
 from detect.training.validation import MIN_SCORE, score
 from detect.training.validation_truth import ground_truth_of
@@ -50,14 +50,14 @@ class Timed:
 
     def __init__(self, classifier: RegionClassifier, proposer: Proposer) -> None:
         self.classifier, self.proposer = classifier, proposer
-        self.ensemble = Ensemble([Member(classifier, SharedSettings(context=classifier.info.context))])
+        self.ensemble = Ensemble([Member(classifier, shared_settings(classifier.info, regions="shared"))])
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[list[Detections], list[float]]:
         started = time.perf_counter()
         boxes = self.proposer(image).boxes
         views = self.ensemble.open(image)
         for reader in (one for readers in views for one in readers):
-            reader.regions(boxes[:1])  # makes the map
+            reader.regions(boxes[:1])  # makes its map; another, if there are several, counts where it is first needed
         answers, seconds = [], [time.perf_counter() - started]
         for first in range(0, len(boxes), BATCH):
             answers += self.ensemble.classify([(views, boxes[first : first + BATCH])])

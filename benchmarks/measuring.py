@@ -38,6 +38,22 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def duration(seconds: float) -> str:
+    """In the largest unit that it has one of: `2 hours`."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            return f"{seconds / length:g} {unit}{'' if seconds == length else 's'}"
+    return f"{seconds:g} seconds"
+
+
+def size(count: float) -> str:
+    """Bytes, with three digits: `1.23 GB`."""
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}"
+    return f"{count / 1e3:.3g} kB"
+
+
 def peak_bytes() -> int:
     """The most memory that this process has held; on Linux not getrusage's figure, which starts from the parent's."""
     status = Path("/proc/self/status")

@@ -1,8 +1,8 @@
 """From which score on should a detection be shown? Precision and recall by score, and pictures that must stay empty.
 
 The detector as `detect` runs it, its own proposals included, on photos that training held back, and on scikit-image's
-pictures that show none of the 200 classes: textures, scans, text, the moon, microscopy. Held-back photos are annotated
-for some classes only: what nobody has looked for counts neither way.
+pictures that show none of the 200 classes: textures, scans, text, the moon, microscopy; and on drawn letters, scribbles
+and night scenes. Held-back photos are annotated for some classes only: what nobody has looked for counts neither way.
 
     python benchmarks/min_score.py --data voc=VOC --data ilsvrc_loc=LOC --data coco=JSON,IMAGES --model FILE --json FILE
 """
@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import skimage.data
 import torch
+from drawn_pictures import document, drawing, night
 from measuring import environment, markdown, write_json
+from numpy.typing import NDArray
 from training_data import add_photo_options, split_photos
 
 from detect.detections import Detections
@@ -30,6 +34,7 @@ EMPTY = (
     *("brick", "cell", "chessboard_GRAY", "chessboard_RGB", "coins", "color", "grass", "gravel", "hubble_deep_field"),
     *("ihc", "logo", "microaneurysms", "moon", "page", "phantom", "retina", "text"),
 )
+DRAWN = 8  # pictures of each kind
 
 
 def main() -> None:
@@ -38,41 +43,50 @@ def main() -> None:
     parser.add_argument("--model", default="det200", help="name or file")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
-    torch.set_num_threads(2)
     detector = Detector.load(options.model, settings=DetectorSettings(min_score=MIN_SCORE))
     _, held_back, _ = split_photos(options)
     truth = ground_truth_of(held_back)
-    found = detected(detector, list(held_back.images), "held-back photos")
-    judged = score(held_back, dict(enumerate(found)), where=truth).evaluation
-    scores = without_uncertain(predictions_of(dict(enumerate(found))), truth).scores
-    counted = judged.outcomes != IGNORED
-    hits, objects = judged.outcomes == HIT, judged.num_ground_truths
-    empty = detected(detector, pictures(), "pictures without objects")
-    highest = [float(one.scores.max(initial=0)) for one in empty]
+    found = dict(enumerate(detected(detector, [decode_image(path) for path in held_back.images], "held-back photos")))
+    judged = score(held_back, found, where=truth).evaluation
+    scores = without_uncertain(predictions_of(found), truth).scores
+    empty = {"pictures": [decode_image(path) for path in pictures()]}
+    for draw, name in ((document, "letters"), (drawing, "scribbles"), (night, "night scenes")):
+        empty[name] = [draw(np.random.default_rng(seed)) for seed in range(DRAWN)]
+    highest = {
+        name: [float(one.scores.max(initial=0)) for one in detected(detector, images, name)]
+        for name, images in empty.items()
+    }
     rows, results = [], []
     for least in SCORES:
-        shown = counted & (scores >= least)
-        right = int((hits & shown).sum())
-        precision, recall = right / max(1, int(shown.sum())), right / objects
-        mean = 2 * precision * recall / max(precision + recall, 1e-9)
-        stay = sum(one < least for one in highest)
-        rows.append([f"{least:.1f}", *(f"{one:.3f}".removeprefix("0") for one in (precision, recall, mean)), str(stay)])
-        results.append({"score": least, "precision": precision, "recall": recall, "F1": mean, "empty": stay})
-    print(f"{len(held_back)} held-back photos, {objects} objects; {len(empty)} pictures without any\n")
-    print(markdown(["from score", "precision", "recall", "F1", f"of {len(empty)} pictures stay empty"], rows))
-    print("\nhighest score of each picture without objects:")
-    for path, one, most in zip(pictures(), empty, highest, strict=True):
-        name = detector.info.classes[int(one.labels[one.scores.argmax()])].name if len(one) else "nothing"
-        print(f"  {path.name:24} {most:.3f} {name}")
-    write_json(options.json, {**environment(2), "rows": results, "highest": highest})
+        figures = precision_and_recall(judged.outcomes, scores, judged.num_ground_truths, least)
+        stay = {name: sum(one < least for one in most) for name, most in highest.items()}
+        rows.append([f"{least:.1f}", *(f"{one:.3f}".removeprefix("0") for one in figures), *map(str, stay.values())])
+        results.append({"score": least, **dict(zip(("precision", "recall", "F1"), figures, strict=True)), **stay})
+    print(
+        f"{len(held_back)} held-back photos, {judged.num_ground_truths} objects; pictures without any that stay empty\n"
+    )
+    print(markdown(["from score", "precision", "recall", "F1", *(f"of {len(empty[n])} {n}" for n in empty)], rows))
+    write_json(options.json, {**environment(torch.get_num_threads()), "rows": results, "highest": highest})
 
 
-def detected(detector: Detector, paths: list[Path], what: str) -> list[Detections]:
-    """The detections of each picture."""
+def precision_and_recall(
+    outcomes: NDArray[np.uint8], scores: NDArray[np.float64], objects: int, least: float
+) -> tuple[float, float, float]:
+    """Of the detections from `least` on that count either way, and their harmonic mean; 0 where there are none."""
+    shown = (outcomes != IGNORED) & (scores >= least)
+    hits = int((shown & (outcomes == HIT)).sum())
+    if not hits:
+        return 0.0, 0.0, 0.0
+    precision, recall = hits / int(shown.sum()), hits / objects
+    return precision, recall, 2 * precision * recall / (precision + recall)
+
+
+def detected(detector: Detector, images: Sequence[NDArray[np.uint8]], what: str) -> list[Detections]:
+    """The detections of each image."""
     found = []
-    for number, path in enumerate(paths, 1):
-        found.append(detector(decode_image(path)))
-        print(f"{what}: {number}/{len(paths)}", end="\r", file=sys.stderr)
+    for number, image in enumerate(images, 1):
+        found.append(detector(image))
+        print(f"{what}: {number}/{len(images)}", end="\r", file=sys.stderr)
     return found
 
 

@@ -60,7 +60,7 @@ class Ours:
         clock, detector = Clock(), self.detector
         device = detector.classifier.device
         boxes = clock("propose", lambda: detector.proposer(image).boxes)
-        reader = clock("map", lambda: self.reader(image))
+        reader = clock("map", lambda: self.reader(image, boxes))
         probs = []
         measured = boxes[evenly(len(boxes), self.regions)]
         for start in range(0, len(measured), detector.batch_size):
@@ -72,15 +72,15 @@ class Ours:
         clock("suppress", lambda: suppress(device_boxes, all_probs, min_score=MIN_SCORE))
         return clock.seconds, len(boxes)
 
-    def reader(self, image: np.ndarray) -> RegionWarper | SharedRegions:
-        """The image ready to be read: uploaded, and of shared regions with its map, which the first region makes."""
+    def reader(self, image: np.ndarray, boxes: np.ndarray) -> RegionWarper | SharedRegions:
+        """The image ready to be read: uploaded, and of shared regions with the maps that its boxes need."""
         detector = self.detector
         device = detector.classifier.device
         if detector.shared is None:
             return RegionWarper(image, detector.info.input, settings=detector.warp, device=device)
         images = LevelImages(image, detector.info.input, settings=detector.shared, device=device)
         shared = SharedRegions(images, detector.classifier.stem)
-        shared.regions(np.array([[0, 0, 9, 9]], np.float32))
+        shared.make_maps(boxes)
         return shared
 
 
@@ -94,7 +94,9 @@ class Naive:
         self.info, self.network = loaded.info, loaded.network.to(self.device)
         if hasattr(self.network, "norm"):
             self.network.norm = nn.LocalResponseNorm(5, 1e-4, 0.75, 1.0)
-        self.head = ZeroShotHead(loaded.info.classes, 1000, background_logit=loaded.info.background_logit)
+        self.head = ZeroShotHead(
+            loaded.info.classes, loaded.info.num_outputs, background_logit=loaded.info.background_logit
+        )
         self.head.to(self.device)
 
     def run(self, image: np.ndarray) -> tuple[dict[str, float], int]:
@@ -168,7 +170,7 @@ def check_agreement(ours: Ours, naive: Naive, image: np.ndarray) -> None:
     """Before timing: the same regions get the same classes from both networks, warped either way."""
     boxes = naive_boxes(image)[:32]
     crops = torch.stack([naive.warp(image, box) for box in boxes])
-    warper = ours.reader(image)
+    warper = ours.reader(image, boxes)
     ours.detector.proposer(image)  # compiles, or loads, the kernels
     theirs, same_crops = naive.classify(crops), ours.detector.classifier(crops).cpu()
     own_crops = ours.detector.classifier(warper.regions(boxes)).cpu()

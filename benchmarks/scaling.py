@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from limits import IMAGE
-from measuring import environment, markdown, write_json
+from measuring import duration, environment, markdown, size, write_json
 from stage_limits import (
     Rates,
     Work,
@@ -231,20 +231,6 @@ def results_table(images: list[int], counts: list[int]) -> str:
         [str(count), f"{record_bytes(count):,}", *(size(record_bytes(count) * n) for n in images)] for count in counts
     ]
     return markdown(["detections a photo", "bytes a line", *(f"{n:,} photos" for n in images)], rows)
-
-
-def duration(seconds: float) -> str:
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            return f"{seconds / length:g} {unit}{'' if seconds == length else 's'}"
-    return f"{seconds:g} seconds"
-
-
-def size(count: float) -> str:
-    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= scale:
-            return f"{count / scale:.3g} {unit}"
-    return f"{count / 1e3:.3g} kB"
 
 
 def parse_job(text: str) -> tuple[int, float]:

@@ -105,7 +105,7 @@ class Pipeline:
         seen = stages("MultiBox", lambda: self.multibox(image), lambda _: multibox_work(self.precision))
         boxes = stages("merge", lambda: merge(searched, seen, self.calibration).best(self.proposals).boxes)
         work = stage_work(image.shape[:2], self.shared, len(boxes), self.precision)
-        regions = stages("map", lambda: self.opened(image), lambda _: work["map"])
+        regions = stages("map", lambda: self.opened(image, boxes), lambda _: work["map"])
         size = self.detector.batch_size
         batches = [boxes[first : first + size] for first in range(0, len(boxes), size)]
         cells = stages("read", lambda: [regions.regions(batch) for batch in batches], lambda _: work["read"])
@@ -114,11 +114,11 @@ class Pipeline:
         )
         stages("suppress", lambda: self.suppressed(boxes, answers, image))
 
-    def opened(self, image: np.ndarray) -> SharedRegions:
-        """With its map, which the first region makes."""
+    def opened(self, image: np.ndarray, boxes: np.ndarray) -> SharedRegions:
+        """With the maps that its boxes need; a limit counts all, which photos of many boxes do need."""
         classifier = self.detector.classifier
         shared = SharedRegions(LevelImages(image, classifier.info.input, settings=self.shared), classifier.stem)
-        shared.regions(np.array([[0, 0, 9, 9]], np.float32))
+        shared.make_maps(boxes)
         return shared
 
     def suppressed(self, boxes: np.ndarray, answers: list, image: np.ndarray) -> None:

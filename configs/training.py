@@ -233,14 +233,16 @@ class ClassifierTrainingConfig:
                 "head.auxiliary: expected 0 with regions shared, as auxiliary classifiers read whole warped regions, "
                 f"got {self.head.auxiliary}"
             )
-
         if self.distillation.weight and (self.model is None or self.head.kind == "softmax"):
             raise ValueError(
                 "distillation.weight: expected 0 without a model to start from, or with head.kind softmax, whose "
                 f"outputs are not a classification network's, got {self.distillation.weight}"
             )
         if self.detection.kindred and (self.head.kind != "marginal" or self.class_space != "det"):
-            raise ValueError("detection.kindred: expected false without head.kind marginal and class_space det")
+            raise ValueError(
+                "detection.kindred: expected false but with head.kind marginal and class_space det, "
+                f"got true with {self.head.kind} and {self.class_space}"
+            )
 
     @property
     def images_per_batch(self) -> int:

@@ -150,6 +150,15 @@ class SharedRegions:
         """
         return read_regions(region_places(boxes, self._images.size, self._images.settings), self._map)
 
+    def make_maps(self, boxes: NDArray[np.float32]) -> None:
+        """Make the maps that regions of these boxes are read from; `regions` makes what is not there yet.
+
+        Raises:
+            ValueError: as `regions`.
+        """
+        for level in region_places(boxes, self._images.size, self._images.settings).levels:
+            self._map(level)
+
     def _map(self, level: int) -> Tensor:
         if level not in self._maps:
             self._maps[level] = self._stem(self._images(level))

@@ -166,6 +166,25 @@ def test_reading_asks_once_for_each_map_and_lets_gradients_through() -> None:
     torch.testing.assert_close(gradients, expected)
 
 
+def test_maps_are_made_once_and_only_those_that_boxes_need() -> None:
+    made: list[tuple[int, ...]] = []
+
+    def stem(images: Tensor) -> Tensor:
+        made.append(tuple(images.shape[2:]))
+        return stride_16(images)
+
+    settings = SharedSettings(short_sides=(128, 256))
+    shared = SharedRegions(LevelImages(smooth_image(240, 320), BVLC_INPUT, settings=settings), stem)
+    whole, small = np.array([[0, 0, 320, 240]], np.float32), np.array([[5, 5, 60, 60]], np.float32)
+    shared.make_maps(np.zeros((0, 4), np.float32))
+    shared.make_maps(whole)
+    assert len(made) == 1, "of no boxes the first, which is the whole's"
+    shared.make_maps(np.concatenate([whole, small]))
+    assert len(set(made)) == len(made) == 2
+    shared.regions(np.concatenate([small, whole]))
+    assert len(made) == 2
+
+
 def test_an_image_at_a_level() -> None:
     """Its own size, with 32 pixels of mean around it; and half of that."""
     pixels = PLAIN.normalise(torch.from_numpy(smooth_image(64, 96)).permute(2, 0, 1)[None])
