@@ -49,7 +49,8 @@ class Regions:
 
     Attributes:
         pooled, last: (N, 832, 7, 7) of pool4 and (N, 1024, 7, 7) of 5b, in the network's type.
-        deltas, boxes: (N, 4). Of a photo that training mirrors, deltas are mirrored too, boxes not: their IoU is the same.
+        deltas, boxes: (N, 4). Where training mirrors a photo, its deltas are mirrored and its boxes not, which changes
+            no IoU.
         fit: how many are to learn from.
     """
 

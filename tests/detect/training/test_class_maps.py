@@ -16,7 +16,7 @@ from detect.training.class_maps import (
     outcomes_of,
     parts,
 )
-from detect.training.class_maps_cls import OTHERS_NOT_ANNOTATED, OUTSIDE_LEAVES
+from detect.training.class_maps_cls import KINDRED, OTHERS_NOT_ANNOTATED, OUTSIDE_LEAVES, with_kindred
 from detect.training.class_maps_coco import COCO, COCO_COVERS
 from detect.training.class_maps_voc import VOC, VOC_COVERS
 from detect.voc_classes import NAMES
@@ -147,3 +147,23 @@ def test_unknown_kinds() -> None:
         outcomes_of("dog", "pascal")
     with pytest.raises(ValueError, match=r"kind: expected voc or coco, got 'ilsvrc_det'"):
         covered_classes("ilsvrc_det", [])
+
+
+def test_kindred_classes_by_hand() -> None:
+    """Warplane, espresso, tusker, sunglass, television, and four kinds of locomotives and cars of trains."""
+    assert KINDRED == {
+        "airplane": (895,),
+        "cup or mug": (967,),
+        "elephant": (101,),
+        "sunglasses": (836,),
+        "train": (547, 565, 705, 820),
+        "tv or monitor": (851,),
+    }
+    before = ilsvrc_detection_classes()
+    after = with_kindred(before)
+    assert [(one.wnid, one.name) for one in after] == [(one.wnid, one.name) for one in before]
+    added = {b.name: tuple(sorted(set(b.members) - set(a.members))) for a, b in zip(before, after, strict=True)}
+    assert {name: leaves for name, leaves in added.items() if leaves} == KINDRED
+    assert all(set(a.members) <= set(b.members) for a, b in zip(before, after, strict=True))
+    every = [leaf for one in after for leaf in one.members]
+    assert len(every) == len(set(every)), "no output belongs to two classes"
