@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from configs.ranges import check_choice, check_least, check_range
 
-DATA_KINDS = ("ilsvrc_det", "ilsvrc_loc", "voc", "coco", "generated")
+DATA_KINDS = ("ilsvrc_det", "ilsvrc_loc", "voc", "coco", "generated", "empty")
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,10 @@ class DataConfig:
     """One data set.
 
     Attributes:
-        kind: ilsvrc_det (a tree with Annotations/DET), ilsvrc_loc (Annotations/CLS-LOC), voc, coco, generated.
-        path: the tree; of coco, the json file; of generated, the number of images to draw. Relative paths, also those
-            of `images` and `image_list`, are below the configuration's `data_root`.
+        kind: ilsvrc_det (a tree with Annotations/DET), ilsvrc_loc (Annotations/CLS-LOC), voc, coco; generated (drawn
+            pictures of shapes), empty (drawn pictures that show none of the 200 classes).
+        path: the tree; of coco, the json file; of generated and empty, the number of images to draw. Relative paths,
+            also those of `images` and `image_list`, are below the configuration's `data_root`.
         images: folder of the image files, where it is not in its usual place (coco needs it).
         image_list: file of names to keep; None: all.
         split: of an ILSVRC tree: val, train, …; None: val, or else the only one.

@@ -31,6 +31,8 @@ class HeadConfig:
         box_weight: of the box loss beside the classification loss.
         carry_over: after LSDA: number of nearest outputs with boxes whose change is carried to each output of a class
             that the data say nothing about; 0: off.
+        kindred: classes learn with a few classification classes among their members that are not below them in
+            WordNet: those of `detection.kindred`, and for a person what people wear. Of a marginal head alone.
         unannotated: a background region may be of a class that its image is not annotated for, but seldom is: weight of
             these classes' probability beside background's. 1: it may be any of them; 0: it is background. Papers on
             data annotated for all classes have no such thing.
@@ -45,6 +47,7 @@ class HeadConfig:
     box_regression: str = "agnostic"
     box_weight: float = 1.0
     carry_over: int = 5
+    kindred: bool = False
     unannotated: float = 0.1
 
     def __post_init__(self) -> None:
@@ -238,11 +241,12 @@ class ClassifierTrainingConfig:
                 "distillation.weight: expected 0 without a model to start from, or with head.kind softmax, whose "
                 f"outputs are not a classification network's, got {self.distillation.weight}"
             )
-        if self.detection.kindred and (self.head.kind != "marginal" or self.class_space != "det"):
-            raise ValueError(
-                "detection.kindred: expected false but with head.kind marginal and class_space det, "
-                f"got true with {self.head.kind} and {self.class_space}"
-            )
+        for name, kindred in (("detection", self.detection.kindred), ("head", self.head.kindred)):
+            if kindred and (self.head.kind != "marginal" or self.class_space != "det"):
+                raise ValueError(
+                    f"{name}.kindred: expected false but with head.kind marginal and class_space det, "
+                    f"got true with {self.head.kind} and {self.class_space}"
+                )
 
     @property
     def images_per_batch(self) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.training.training_set import TrainingSet
 
 DATA = "data"  # folder below OUT: what is known of the data, and the pictures that are drawn
-GENERATED = "generated"  # below that
+GENERATED, EMPTY = "generated", "empty"  # below that
 PROBLEMS_TOLD = 3
 
 
@@ -114,6 +114,7 @@ def read_training_data(config: DataSettings, out: Path) -> TrainingData:
 
 def _read(config: DataSettings, one: DataConfig, folder: Path, problems: list[Problem]) -> TrainingSet:
     from detect.training.data_sets import read_data_set
+    from detect.training.empty_pictures import write_empty
     from detect.training.generated_images import write_generated
     from detect.training.joined_sets import keep_most_per_class
     from detect.training.processes import is_main_process
@@ -121,9 +122,13 @@ def _read(config: DataSettings, one: DataConfig, folder: Path, problems: list[Pr
     root = Path(config.data_root)
     path = root / one.path
     if one.kind == "generated":
-        path, count = folder / GENERATED, _count(one.path)
+        path, count = folder / GENERATED, _count(one)
         if is_main_process():
             write_generated(path, count, config.seed)
+    elif one.kind == "empty":
+        path, count = folder / EMPTY, _count(one)
+        if is_main_process():
+            write_empty(path, count, config.seed)
     found, more = read_data_set(
         one.kind,
         path,
@@ -180,7 +185,8 @@ def _refuse_nothing_to_learn(train: TrainingSet, problems: Sequence[Problem]) ->
     )
 
 
-def _count(text: str) -> int:
+def _count(one: DataConfig) -> int:
+    text = one.path
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"data.path: expected a number of images to draw from 1 on for generated, got {text!r}")
+        raise ValueError(f"data.path: expected a number of images to draw from 1 on for {one.kind}, got {text!r}")
     return int(text)

@@ -63,12 +63,14 @@ def build_start(config: ClassifierTrainingConfig, model: Model | None, data: Tra
         ValueError: if the head does not fit the classes.
     """
     from detect.model_info import SHORT_SIDES, ProposalSetting
+    from detect.training.class_maps_cls import with_kindred
     from detect.training.network_start import start_network
 
     head, proposals = config.head, config.proposals
+    classes = with_kindred(data.train.classes, worn=True) if head.kindred else data.train.classes
     return start_network(
         model,
-        data.train.classes,
+        classes,
         head=head.kind,
         start=head.start,
         background_logit=head.background_logit,
@@ -198,7 +200,8 @@ def run_settings(
     """The configuration, the model by its content and the data by theirs: what decides the course of training.
 
     Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
-    so that runs from before there was either can be resumed. What `detect` will propose changes nothing in training.
+    nor one without kindred classes of these, so that runs from before there was any can be resumed. What `detect` will
+    propose changes nothing in training.
     """
     settings = dataclasses.asdict(config)
     unused = ["detection", *(("regions", "short_sides") if config.regions == "warp" else ())]
@@ -206,6 +209,8 @@ def run_settings(
         unused.append("distillation")
     for name in ("data", "data_root", "model", *unused):
         del settings[name]
+    if not config.head.kindred:
+        del settings["head"]["kindred"]
     if config.distillation.weight:
         if not config.distillation.trust:
             del settings["distillation"]["trust"]

@@ -91,6 +91,10 @@ KINDRED: Mapping[str, tuple[int, ...]] = {
     "train": OUTSIDE_LEAVES["train | background"],
 }
 
+# What a person wears. Its box is nearly the person's, and of 1000 classes only three are people; but empty clothes are
+# nobody, which only a detector that is trained with these among its members can know.
+WORN: Mapping[str, tuple[int, ...]] = {"person": OUTSIDE_LEAVES["person | background"]}
+
 # Detection classes of which other kinds than the image's own leaf are often beside it, unannotated: the bride beside
 # the groom, parked cars behind the convertible, a floor lamp beside the table lamp, ewes beside the ram.
 OTHERS_NOT_ANNOTATED = frozenset(
@@ -101,8 +105,14 @@ OTHERS_NOT_ANNOTATED = frozenset(
 )
 
 
-def with_kindred(classes: Sequence[DetectionClass]) -> tuple[DetectionClass, ...]:
-    """ILSVRC's detection classes with `KINDRED` among their members; others, of other names, as they are."""
+def with_kindred(classes: Sequence[DetectionClass], *, worn: bool = False) -> tuple[DetectionClass, ...]:
+    """ILSVRC's detection classes with `KINDRED` among their members; others, of other names, as they are.
+
+    Args:
+        worn: and `WORN`, for who is trained so.
+    """
+    tables = (KINDRED, WORN) if worn else (KINDRED,)
+    more = {name: [leaf for table in tables for leaf in table.get(name, ())] for table in tables for name in table}
     return tuple(
-        dataclasses.replace(one, members=tuple(sorted({*one.members, *KINDRED.get(one.name, ())}))) for one in classes
+        dataclasses.replace(one, members=tuple(sorted({*one.members, *more.get(one.name, ())}))) for one in classes
     )

@@ -17,7 +17,7 @@ from detect.voc_classes import NAMES, voc_classes
 
 __all__ = ["DATA_SET_KINDS", "Problem", "read_data_set"]
 
-DATA_SET_KINDS = ("ilsvrc_det", "ilsvrc_loc", "voc", "coco", "generated")
+DATA_SET_KINDS = ("ilsvrc_det", "ilsvrc_loc", "voc", "coco", "generated", "empty")
 _DET_TRAIN = "train"  # has 200 lists instead of one
 
 
@@ -34,7 +34,8 @@ def read_data_set(
     """Read a data set; what is wrong with single images and objects is listed, and the rest is used.
 
     Args:
-        kind: ilsvrc_det, ilsvrc_loc, voc, coco, or generated (a folder of `generated_images`).
+        kind: ilsvrc_det, ilsvrc_loc, voc, coco, generated (a folder of `generated_images`), or empty (of
+            `empty_pictures`: any folder of .png pictures that show none of the 200 classes).
         path: the tree; of coco, the json file.
         images: folder of the image files, where it is not the data set's usual one (coco: the json's).
         image_list: file of names to keep, as `ImageSets` has them; None: all.
@@ -44,7 +45,7 @@ def read_data_set(
             1000.
     Raises:
         ValueError: one sentence: an unknown kind or class space; a tree, list or json that cannot be used at all; no
-            image left; generated images in another class space than their own.
+            image left; generated images in another class space than their own, or empty ones in another than det.
     """
     path = Path(path)
     if kind not in DATA_SET_KINDS:
@@ -53,6 +54,8 @@ def read_data_set(
         raise ValueError(f"class_space: expected det or own, got {class_space!r}")
     if kind == "generated" and class_space == "det":
         raise ValueError("class_space: expected own with generated images, which hold none of the 200 classes")
+    if kind == "empty" and class_space != "det":
+        raise ValueError(f"class_space: expected det with empty pictures, got {class_space}")
     found, problems, names = _find(kind, path, _path(images), _path(image_list), split)
     if not found:
         first = f" ({len(problems)} cannot be used; {problems[0].file}: {problems[0].what})" if problems else ""
@@ -69,11 +72,19 @@ def _find(
     if kind in ("coco", "generated"):
         found, problems, names = find_coco(path / ANNOTATIONS if kind == "generated" else path, images)
         return _listed(found, image_list, path), problems, names
+    if kind == "empty":
+        return _find_empty(path), [], ()
     if kind == "voc":
         return *find_voc(path, images, image_list, split), ()
     if kind == "ilsvrc_det" and split_folder(path / "Annotations" / "DET", split).name == _DET_TRAIN:
         return *find_ilsvrc_train(path, images, image_list), ()
     return *find_ilsvrc(path, "DET" if kind == "ilsvrc_det" else "CLS-LOC", images, image_list, split), ()
+
+
+def _find_empty(folder: Path) -> list[FoundImage]:
+    """Its pictures in the order of their names, annotated for all 200 classes, of which they show none."""
+    every = frozenset(one.wnid for one in ilsvrc_detection_classes())
+    return [FoundImage(path, path, path.stem, (0, 0), (), every) for path in sorted(folder.glob("*.png"))]
 
 
 def _own_space(kind: str, names: tuple[str, ...]) -> ClassSpace:

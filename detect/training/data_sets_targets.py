@@ -29,13 +29,13 @@ class ClassSpace:
 
 
 def detection_space(kind: str) -> ClassSpace:
-    """The 200 ILSVRC detection classes, for a data set of kind voc, coco, ilsvrc_det or ilsvrc_loc."""
+    """The 200 ILSVRC detection classes, for a data set of kind voc, coco, ilsvrc_det, ilsvrc_loc or empty."""
 
     def covered(names: Collection[str]) -> tuple[int, ...]:
         if kind == "ilsvrc_loc":
             return tuple(sorted({label for name in names for label in classes_covered_by_leaf(name)}))
-        if kind == "ilsvrc_det":
-            found = (outcomes_of(name, kind) for name in names)
+        if kind in ("ilsvrc_det", "empty"):  # by WordNet id
+            found = (outcomes_of(name, "ilsvrc_det") for name in names)
             return tuple(sorted(one.labels[0] for one in found if one is not None))
         return covered_classes(kind, names)
 

@@ -19,6 +19,7 @@ from tools.train_options import build_parser, config_of
 
 FOLDER = Path(configs.__file__).parent
 YAML = sorted(set(FOLDER.glob("train_*.yaml")) - set(FOLDER.glob("train_multibox_*.yaml")))
+SHARED_REGIONS = ("train_photos_shared", "train_det200", "train_det200_deeper")
 DATA = (DataConfig("voc", "tree"),)
 SHARED: dict[str, Any] = {"data": DATA, "regions": "shared", "head": HeadConfig(auxiliary=0.0)}
 
@@ -75,6 +76,9 @@ def test_what_decides_the_course_of_training() -> None:
     assert settings(detection=DetectionDefaultsConfig("both", 300)) == now, "detect can be told otherwise at any time"
     assert "distillation" not in now
     assert settings(distillation=DistillationConfig(regions=3)) == now, "nobody is asked"
+    assert "kindred" not in now["head"]
+    kindred = settings(head=HeadConfig(auxiliary=0.0, kindred=True))
+    assert kindred["head"] == {**now["head"], "kindred": True}
     warped = settings(regions="warp")
     assert warped == {name: value for name, value in now.items() if name not in ("regions", "short_sides")}
     assert settings(regions="warp", short_sides=(300,)) == warped
@@ -87,7 +91,7 @@ def test_every_config_file_is_understood_and_says_what_it_is(path: Path) -> None
     assert f"--config configs/{path.name}" in header
     config = read("--config", str(path))
     assert config.data
-    assert config.regions == ("shared" if path.stem in ("train_photos_shared", "train_det200") else "warp")
+    assert config.regions == ("shared" if path.stem in SHARED_REGIONS else "warp")
 
 
 def test_photos_are_the_same_for_shared_regions() -> None:

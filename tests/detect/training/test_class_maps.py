@@ -16,7 +16,7 @@ from detect.training.class_maps import (
     outcomes_of,
     parts,
 )
-from detect.training.class_maps_cls import KINDRED, OTHERS_NOT_ANNOTATED, OUTSIDE_LEAVES, with_kindred
+from detect.training.class_maps_cls import KINDRED, OTHERS_NOT_ANNOTATED, OUTSIDE_LEAVES, WORN, with_kindred
 from detect.training.class_maps_coco import COCO, COCO_COVERS
 from detect.training.class_maps_voc import VOC, VOC_COVERS
 from detect.voc_classes import NAMES
@@ -167,3 +167,19 @@ def test_kindred_classes_by_hand() -> None:
     assert all(set(a.members) <= set(b.members) for a, b in zip(before, after, strict=True))
     every = [leaf for one in after for leaf in one.members]
     assert len(every) == len(set(every)), "no output belongs to two classes"
+
+
+def test_what_a_person_wears() -> None:
+    """Only for who is trained so, and beside the kindred classes: a suit, a gown, a jersey, but no bikini."""
+    before, kindred = ilsvrc_detection_classes(), with_kindred(ilsvrc_detection_classes())
+    worn = with_kindred(before, worn=True)
+    added = {b.name: set(b.members) - set(a.members) for a, b in zip(kindred, worn, strict=True)}
+    assert {name for name, leaves in added.items() if leaves} == {"person"} == set(WORN)
+    assert added["person"] == set(WORN["person"])
+    names = {LEAVES[leaf].name.split(",")[0] for leaf in WORN["person"]}
+    assert len(names) == 37
+    assert {"suit", "gown", "jersey", "military uniform", "abaya", "sweatshirt"} <= names
+    assert not {"bikini", "sunglass", "bow tie", "crash helmet", "miniskirt"} & names
+    every = [leaf for one in worn for leaf in one.members]
+    assert len(every) == len(set(every)), "no output belongs to two classes"
+    assert with_kindred(worn) == worn

@@ -174,6 +174,10 @@ def test_who_may_teach() -> None:
     swapped = tuple(dataclasses.replace(one, members=(1 - label,)) for label, one in enumerate(learner.info.classes))
     with pytest.raises(ValueError, match="expected the order of model's outputs, got another for class 0"):
         check_teacher(model(classes=swapped), learner)
+    more, *rest = learner.info.classes
+    kindred = (dataclasses.replace(more, members=(*more.members, 5)), *rest)
+    check_teacher(model(classes=kindred), learner)  # either may count kindred classes among its members
+    check_teacher(model(), model("marginal", 7, classes=kindred))
 
 
 @pytest.mark.parametrize("changes", [{"regions": 0}, {"temperature": 0.0}, {"temperature": -1.0}])
