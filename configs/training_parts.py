@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import difflib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from configs.training_data import TrainingData
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     import torch
 
+    from detect.class_tables import DetectionClass
     from detect.model_file import Model, Network
     from detect.model_info import ModelInfo
     from detect.training.proposal_store import ProposalStore
@@ -117,6 +119,7 @@ def build_module(
             box_weight=head.box_weight,
             background=data.train.background.tolist(),
             unannotated=head.unannotated,
+            common=_labels(head.common, info.classes),
             distillation=config.distillation.weight,
             trust=config.distillation.trust,
         ),
@@ -200,8 +203,8 @@ def run_settings(
     """The configuration, the model by its content and the data by theirs: what decides the course of training.
 
     Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
-    nor one without kindred classes of these, so that runs from before there was any can be resumed. What `detect` will
-    propose changes nothing in training.
+    nor one without kindred or common classes of these, so that runs from before there was any can be resumed. What
+    `detect` will propose changes nothing in training.
     """
     settings = dataclasses.asdict(config)
     unused = ["detection", *(("regions", "short_sides") if config.regions == "warp" else ())]
@@ -209,8 +212,9 @@ def run_settings(
         unused.append("distillation")
     for name in ("data", "data_root", "model", *unused):
         del settings[name]
-    if not config.head.kindred:
-        del settings["head"]["kindred"]
+    for name in ("kindred", "common"):
+        if not settings["head"][name]:
+            del settings["head"][name]
     if config.distillation.weight:
         if not config.distillation.trust:
             del settings["distillation"]["trust"]
@@ -222,6 +226,21 @@ def run_settings(
 
 def _rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: one.half().float() if one.is_floating_point() else one for name, one in state.items()}
+
+
+def _labels(names: Sequence[str], classes: Sequence[DetectionClass]) -> list[int]:
+    """Of classes by name.
+
+    Raises:
+        ValueError: if there is none of a name.
+    """
+    labels = {one.name: label for label, one in enumerate(classes)}
+    for name in names:
+        if name not in labels:
+            near = difflib.get_close_matches(name, labels, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise ValueError(f"head.common: no class {name!r} among the {len(labels)}{hint}")
+    return [labels[name] for name in names]
 
 
 def _upload(config: ClassifierTrainingConfig, info: ModelInfo) -> Upload:
