@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from random_model import save_random_model
 from torch import Tensor
 
+from detect.backbones.map_grid import GOOGLENET_GRID
 from detect.detector import Detector, shared_settings
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
@@ -21,7 +22,6 @@ from detect.model_file import bvlc_info, save_model
 from detect.region_warp import RegionWarper, WarpSettings
 from detect.shared_map import align_regions
 from detect.shared_regions import (
-    CELLS,
     LevelImages,
     SharedRegions,
     SharedSettings,
@@ -35,6 +35,7 @@ from detect.shared_regions import (
     resized_sizes,
 )
 
+CELLS = GOOGLENET_GRID.cells
 EXACT = SharedSettings(short_sides=(224,), context=0, margin=0, multiple=1)
 PLAIN = InputFormat("rgb", (0.0, 0.0, 0.0))
 

@@ -1,0 +1,27 @@
+"""Where in an image the cells of a stem's map are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STRIDE = 16  # pixels from a cell to the next, of every stem
+
+
+@dataclass(frozen=True)
+class MapGrid:
+    """The map of a region of 224 × 224 pixels, and where its cells are in any image.
+
+    Attributes:
+        cells: a side of that map: what the tail reads of a region.
+        first_centre: pixels from the image's edge to the middle of what the first cell sees; that of cell l is
+            16 l further. Of layers of kernel k and padding p, each pixel of whose input is j of the image, it is a half
+            and the sum of ((k − 1) / 2 − p) · j.
+    """
+
+    cells: int
+    first_centre: float
+
+
+# GoogLeNet: cell l of 4e's map is centred on pixel 16 l + 14, whose middle is at 16 l + 14.5: conv1 is padded, and the
+# three 3×3 pools before 4e, whose inputs' pixels are 2, 4 and 8 of the image, round up and do not pad.
+GOOGLENET_GRID = MapGrid(cells=14, first_centre=14.5)
