@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ from detect.inception import AuxiliaryClassifier, Inception, InceptionWidths
 from detect.input_format import BVLC_INPUT
 from detect.local_response_norm import LocalResponseNorm
 from detect.max_pooling import MaxPool3x3
+from detect.modules.global_average_pooling import GlobalAveragePooling
 
 # GoogLeNet, Table 1: #1×1, #3×3 reduce, #3×3, #5×5 reduce, #5×5, pool proj.
 TABLE_1 = {
@@ -72,6 +72,7 @@ class GoogLeNet(Backbone):
         for name, widths in TABLE_1.items():
             self.add_module(f"inception_{name}", Inception(channels, widths))
             channels = widths.output
+        self.average = GlobalAveragePooling()
         self.dropout = nn.Dropout(0.4)
         self.classifier = nn.Linear(self.num_features, num_classes)
         self.add_auxiliary(num_classes, auxiliary)
@@ -122,7 +123,8 @@ class GoogLeNet(Backbone):
 
         The average and what follows are float32 also in a bfloat16 network.
         """
-        return self._modules_in_turn(cells, "5a", "5b").mean(dim=(2, 3), dtype=torch.float32)
+        features: Tensor = self.average(self._modules_in_turn(cells, "5a", "5b"))
+        return features
 
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of the classifier and of the auxiliary classifiers on 4a and 4d, each (N, num_classes).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet as TorchvisionGoogLeNet
 
@@ -10,6 +9,7 @@ from detect.backbones.backbone import Backbone
 from detect.googlenet import GoogLeNet
 from detect.inception import AuxiliaryClassifier
 from detect.input_format import TORCHVISION_INPUT
+from detect.modules.global_average_pooling import GlobalAveragePooling
 
 
 class GoogLeNetBN(Backbone):
@@ -45,6 +45,7 @@ class GoogLeNetBN(Backbone):
         self.network = TorchvisionGoogLeNet(
             num_classes=num_classes, aux_logits=False, transform_input=False, init_weights=False, dropout=0.4
         )
+        self.average = GlobalAveragePooling()
         self.add_auxiliary(num_classes, auxiliary)
         self.add_box_regressor(box_outputs, cells=box_cells)
 
@@ -89,8 +90,8 @@ class GoogLeNetBN(Backbone):
 
     def features(self, cells: Tensor) -> Tensor:
         """5a, 5b, average pool: (N, 832, 7, 7) → (N, 1024)."""
-        x: Tensor = self.network.inception5b(self.network.inception5a(cells))
-        return x.mean(dim=(2, 3), dtype=torch.float32)
+        features: Tensor = self.average(self.network.inception5b(self.network.inception5a(cells)))
+        return features
 
 
 def looks_like_googlenet_bn(state: dict[str, Tensor]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torchvision.models import Inception3 as TorchvisionInception3
 
@@ -12,6 +11,7 @@ from detect.backbones.backbone import Backbone
 from detect.backbones.map_grid import MapGrid
 from detect.inception import AuxiliaryClassifier
 from detect.input_format import TORCHVISION_INPUT
+from detect.modules.global_average_pooling import GlobalAveragePooling
 
 _MODULES = {
     "1a": "Conv2d_1a_3x3",
@@ -55,6 +55,7 @@ class InceptionV3(Backbone):
         self.network = TorchvisionInception3(
             num_classes=num_classes, aux_logits=False, transform_input=False, init_weights=False
         )
+        self.average = GlobalAveragePooling()
         self.add_auxiliary(num_classes, auxiliary)
         self.add_box_regressor(box_outputs, cells=box_cells)
 
@@ -90,8 +91,8 @@ class InceptionV3(Backbone):
 
     def features(self, cells: Tensor) -> Tensor:
         """The last two modules and the average: (N, 1280, 5, 5) → (N, 2048)."""
-        x: Tensor = self.network.Mixed_7c(self.network.Mixed_7b(cells))
-        return x.mean(dim=(2, 3), dtype=torch.float32)
+        features: Tensor = self.average(self.network.Mixed_7c(self.network.Mixed_7b(cells)))
+        return features
 
 
 def looks_like_inception_v3(state: dict[str, Tensor]) -> bool:
