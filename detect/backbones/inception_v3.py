@@ -24,7 +24,7 @@ _MODULES = {
 
 
 class InceptionV3(Backbone):
-    """The network behind torchvision's `Inception_V3_Weights.IMAGENET1K_V1` ("Rethinking", section 6, as released).
+    """The network behind torchvision's `Inception_V3_Weights.IMAGENET1K_V1` (Rethinking, section 10).
 
     As of `GoogLeNetBN`, torchvision's builder, given weights, sets `transform_input=True`; here the network is built
     without that step and fed pixel / 127.5 − 1, which is the same function. Its own auxiliary classifier is left out:

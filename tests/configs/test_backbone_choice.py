@@ -11,6 +11,7 @@ from configs.backbone_choice import architecture_of
 from configs.data_config import DataConfig
 from configs.training import ClassifierTrainingConfig, HeadConfig
 from configs.training_parts import run_settings
+from detect.backbones.registry import BACKBONES
 from detect.model_file import Model, bvlc_info, torchvision_info
 from detect.model_info import ModelInfo
 
@@ -63,3 +64,8 @@ def test_runs_from_before_there_was_a_choice_can_be_resumed() -> None:
     assert run_settings(config(backbone="nin"), data, None)["backbone"] == "nin"
     named = config(model="m", backbone="googlenet")
     assert "backbone" not in run_settings(named, data, model(bvlc_info())), "the model's digest says it"
+
+
+def test_the_help_names_all() -> None:
+    text = ClassifierTrainingConfig.__doc__ or ""
+    assert all(name in text for name in BACKBONES)
