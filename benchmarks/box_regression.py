@@ -153,8 +153,8 @@ def read(
     last: list[Tensor] = []
     hook = classifier.network.inception("5b").register_forward_hook(lambda *given: last.append(given[2]))
     with torch.inference_mode():
-        pooled = classifier.network.pool4(maps[chosen])
-        classifier.network.after_pool4(pooled)
+        pooled = classifier.network.cells(maps[chosen])
+        classifier.network.features(pooled)
     hook.remove()
     return pooled.clone(), last[0].clone(), uploaded.deltas[chosen], torch.from_numpy(sample.regions.boxes)[chosen]
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from configs.training import HeadConfig, OptimisationConfig
+from detect.backbones.backbone import Backbone
 from detect.box_coding import encode_boxes
 from detect.input_format import InputFormat
-from detect.model_file import Network
 from detect.region_warp import WarpSettings, add_context
 from detect.training.network_pass import training_outputs
 from detect.training.objective import Objective
@@ -80,7 +80,7 @@ def plain_regions(samples: list[ImageSample], input_format: InputFormat, warp: W
 
 
 def train_plainly(
-    network: Network,
+    network: Backbone,
     regions: PlainRegions,
     objective: Objective,
     head: HeadConfig,
@@ -109,7 +109,7 @@ def train_plainly(
 
 
 def gradients_of(
-    network: Network,
+    network: Backbone,
     batch: RegionBatch,
     objective: Objective,
     head: HeadConfig,

@@ -22,9 +22,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from training_data import TrainingData
 
+from detect.backbones.backbone import Backbone
 from detect.googlenet import GoogLeNet
 from detect.image_decoding import ImageError, decode_image
-from detect.model_file import Model, Network
+from detect.model_file import Model
 from detect.model_info import ModelInfo
 from detect.region_classifier import RegionClassifier
 from detect.region_warp import RegionWarper, WarpSettings
@@ -48,14 +49,14 @@ class PooledGoogLeNet(GoogLeNet):
     def stage(self, name: str, features: Tensor) -> Tensor:
         return features
 
-    def stem_to_4e(self, images: Tensor) -> Tensor:
+    def stem(self, images: Tensor) -> Tensor:
         return images
 
-    def pool4(self, features: Tensor) -> Tensor:
+    def cells(self, features: Tensor) -> Tensor:
         return features
 
 
-def pooled_network(info: ModelInfo, network: Network) -> PooledGoogLeNet:
+def pooled_network(info: ModelInfo, network: Backbone) -> PooledGoogLeNet:
     """A copy of a network that takes pooled features."""
     assert info.architecture == "googlenet", "the features that are kept are those of GoogLeNet as published"
     copy = PooledGoogLeNet(info.num_outputs, box_outputs=info.box_outputs)

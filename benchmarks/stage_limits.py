@@ -22,16 +22,18 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from detect.backbones.map_grid import GOOGLENET_GRID, STRIDE
 from detect.googlenet import TABLE_1, GoogLeNet
 from detect.multibox_trunk import GoogLeNetTrunk
 from detect.region_warp import WarpSettings
 from detect.shared_map import dense_regions
-from detect.shared_regions import CELLS, STRIDE, SharedSettings, padded_size, resized_sizes
+from detect.shared_regions import SharedSettings, padded_size, resized_sizes
 from detect.torch_threads import torch_threads
 from proposals.multibox_heads import HeadSetting, MultiBoxHead, build_head
 from proposals.multibox_priors import num_grid_priors
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+CELLS = GOOGLENET_GRID.cells
 SQUARES = (1024, 2048, 4096)  # sides of the products whose best rate is the peak
 # What a 1 × 1 convolution of the tail is, for 64 regions of 7 × 7 cells: (rows, inputs, outputs).
 TAIL_PRODUCTS = ((64 * 49, 832, 1024), (64 * 49, 1024, 1024))

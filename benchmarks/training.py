@@ -38,7 +38,7 @@ from plain_training import PlainRegions, gradients_of, plain_regions, train_plai
 from torch import nn
 from training_data import add_data_options, read_data
 
-from configs.training import MODULES, HeadConfig, OptimisationConfig
+from configs.training import HeadConfig, OptimisationConfig
 from configs.training_regions import SamplingConfig
 from detect.devices import resolve_precision
 from detect.model_file import load_model
@@ -245,7 +245,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", default="bvlc_googlenet", help="name or file of a GoogLeNet")
     parser.add_argument("--head", default="marginal", choices=("marginal", "softmax"))
     parser.add_argument("--auxiliary", action="store_true", help="with auxiliary classifiers")
-    parser.add_argument("--frozen", default="none,3b", help=f"comma-separated, of {', '.join(MODULES)}")
+    parser.add_argument(
+        "--frozen", default="none,3b", help="comma-separated, none or stages of the network: conv1, ..."
+    )
     parser.add_argument("--images", type=int, default=8, help="a batch; each gives 8 regions")
     parser.add_argument("--photometric", type=float, default=0.0, help="not 0: ours distorts colours")
     parser.add_argument("--steps", type=int, default=4, help="timed, of each way and round")

@@ -11,12 +11,11 @@ from configs.training_checks import check_training
 from configs.training_regions import DetectionDefaultsConfig, SamplingConfig, TrainProposalConfig
 
 SCHEDULES = ("constant", "step", "googlenet", "cosine")
-MODULES = ("none", "conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e")  # of GoogLeNet, in order
 
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """What comes after the 1024 features.
+    """What comes after the features, of which GoogLeNet has 1024.
 
     Attributes:
         kind: marginal (softmax over the classification classes and background; a detection class is the sum over its
@@ -26,8 +25,8 @@ class HeadConfig:
         auxiliary: weight of each auxiliary classifier's loss (GoogLeNet: 0.3); 0: none are built.
         dropout: fraction of the features dropped before the classifier. GoogLeNet: 0.4.
         auxiliary_dropout: the same in the auxiliary classifiers. GoogLeNet: 0.7.
-        box_regression: none; agnostic or per_class, from the averaged features; or cells: agnostic, from the 7 × 7
-            cells of pool4, as R-CNN's from those of pool5.
+        box_regression: none; agnostic or per_class, from the averaged features; or cells: agnostic, from cells, of
+            GoogLeNet the 7 × 7 of pool4, as R-CNN's from those of pool5.
         box_weight: of the box loss beside the classification loss.
         carry_over: after LSDA: number of nearest outputs with boxes whose change is carried to each output of a class
             that the data say nothing about; 0: off.
@@ -114,7 +113,8 @@ class OptimisationConfig:
             MultiBox has beyond its trunk).
         rates: of single modules, as multiples of learning_rate: {inception_4a: 0.1}, of MultiBox
             {trunk.network.inception_4a: 0.1}; what a parameter's name begins with, the longest that fits.
-        frozen: modules up to and including this one of the network do not change and are not differentiated.
+        frozen: stages up to and including this one of the network do not change and are not differentiated; none, or of
+            GoogLeNet conv1, conv2, 3a … 4e. An error names those of others.
         clip: largest norm of the gradient; None: none.
         averaging: decay of the Polyak average that is saved; 0: none. It rises to it as (1 + t) / (10 + t).
         precision: auto, fp32 or bf16 (autocast).
@@ -138,7 +138,6 @@ class OptimisationConfig:
         check_least("optimisation.steps", self.steps, 1)
         check_least("optimisation.warm_up", self.warm_up, 0)
         check_choice("optimisation.schedule", self.schedule, SCHEDULES)
-        check_choice("optimisation.frozen", self.frozen, MODULES)
         check_choice("optimisation.precision", self.precision, ("auto", "fp32", "bf16"))
         check_range("optimisation.learning_rate", self.learning_rate, above=0.0)
         check_range("optimisation.head_rate", self.head_rate, least=0.0)
@@ -184,6 +183,8 @@ class ClassifierTrainingConfig:
 
     Attributes:
         model: what training starts from, name or file; None: random weights.
+        backbone: architecture of the network: googlenet, googlenet_bn, nin, inception_v2 or inception_v3. None: the
+            model's; without a model, googlenet. nin has no auxiliary classifiers.
         class_space: det (the 200 ILSVRC detection classes) or own (those of the only data set).
         data: at least one data set.
         data_root: where relative paths of data sets begin.
@@ -211,6 +212,7 @@ class ClassifierTrainingConfig:
     data: tuple[DataConfig, ...]
     data_root: str = "."
     model: str | None = "bvlc_googlenet"
+    backbone: str | None = None
     class_space: str = "det"
     regions: str = "warp"
     short_sides: tuple[int, ...] = (600,)

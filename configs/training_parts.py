@@ -10,14 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.backbone_choice import WITHOUT_A_MODEL, architecture_of
 from configs.training import ClassifierTrainingConfig
 from configs.training_data import TrainingData
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     import torch
 
+    from detect.backbones.backbone import Backbone
     from detect.class_tables import DetectionClass
-    from detect.model_file import Model, Network
+    from detect.model_file import Model
     from detect.model_info import ModelInfo
     from detect.training.proposal_store import ProposalStore
     from detect.training.region_samples import ImageSample, TrainingBatch, Upload
@@ -32,12 +34,14 @@ def load_start(config: ClassifierTrainingConfig) -> Model | None:
     """The model that training starts from; None: random weights.
 
     Raises:
-        ModelFileError, DownloadError, ValueError: one sentence that says what to do.
+        ModelFileError, DownloadError, ValueError: one sentence that says what to do; also as `architecture_of`.
     """
     from detect.model_file import load_model
     from detect.model_zoo import find_model_file
 
-    return None if config.model is None else load_model(find_model_file(config.model))
+    model = None if config.model is None else load_model(find_model_file(config.model))
+    architecture_of(config, model)
+    return model
 
 
 def load_teacher(config: ClassifierTrainingConfig, start: Model | None) -> Model | None:
@@ -58,7 +62,9 @@ def load_teacher(config: ClassifierTrainingConfig, start: Model | None) -> Model
     return teacher
 
 
-def build_start(config: ClassifierTrainingConfig, model: Model | None, data: TrainingData) -> tuple[ModelInfo, Network]:
+def build_start(
+    config: ClassifierTrainingConfig, model: Model | None, data: TrainingData
+) -> tuple[ModelInfo, Backbone]:
     """The network as it is before the first step, and the description of what it will become.
 
     Raises:
@@ -87,13 +93,14 @@ def build_start(config: ClassifierTrainingConfig, model: Model | None, data: Tra
             superpixel_scale=proposals.superpixel_scale,
             limit=config.detection.limit or proposals.limit,
         ),
+        architecture=architecture_of(config, model),
         regions=config.regions,
         short_sides=config.short_sides if config.regions == "shared" else SHORT_SIDES,
     )
 
 
 def build_module(
-    config: ClassifierTrainingConfig, info: ModelInfo, network: Network, data: TrainingData, teacher: Model | None
+    config: ClassifierTrainingConfig, info: ModelInfo, network: Backbone, data: TrainingData, teacher: Model | None
 ) -> RegionTraining:
     """What Lightning trains.
 
@@ -179,13 +186,14 @@ def carried_over(
     Args:
         start: weight and bias of the classifier before the first step.
     """
+    from detect.backbones.registry import backbone_named
     from detect.training.carry_over import carry_over, outputs_of, untaught_classes
     from detect.training.training_report import objects_per_class
 
     with_boxes, untaught = objects_per_class(data.train) > 0, untaught_classes(data.train)
     if not (config.head.carry_over and with_boxes.any() and untaught.any()):
         return _rounded(state)
-    layer = "network.fc" if info.architecture == "googlenet_bn" else "classifier"
+    layer = backbone_named(info.architecture).classifier_name
     weight, bias = carry_over(
         *start,
         state[f"{layer}.weight"],
@@ -203,8 +211,12 @@ def run_settings(
     """The configuration, the model by its content and the data by theirs: what decides the course of training.
 
     Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
+<<<<<<< HEAD
     nor one without kindred or common classes of these, so that runs from before there was any can be resumed. What
     `detect` will propose changes nothing in training.
+=======
+    nor one without kindred classes of these, nor one from a model or of GoogLeNet of its architecture, so that runs
+    from before there was any can be resumed. What `detect` will propose changes nothing in training.
     """
     settings = dataclasses.asdict(config)
     unused = ["detection", *(("regions", "short_sides") if config.regions == "warp" else ())]
@@ -215,6 +227,8 @@ def run_settings(
     for name in ("kindred", "common"):
         if not settings["head"][name]:
             del settings["head"][name]
+    if model is not None or config.backbone in (None, WITHOUT_A_MODEL):
+        del settings["backbone"]
     if config.distillation.weight:
         if not config.distillation.trust:
             del settings["distillation"]["trust"]

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CELLS = 7  # a side of pool4's output for a region
-CHANNELS = 832
+CELLS, CHANNELS = 7, 832  # of pool4: a side of its output for a region, and its depth
 REDUCED, HIDDEN = 32, 256
 # pool4's numbers have a root mean square near 8; layers learn at the rate of others from numbers near 1.
 SCALE = 0.1
@@ -25,15 +24,16 @@ class CellBoxRegressor(nn.Module):
     at random is drawn apart, so that a network's other weights start the same with it and without.
 
     Args:
-        channels: of the cells.
+        channels: of the cells. side: number of them in a row. Those of other networks than GoogLeNet are its own
+            `Backbone.cells`.
     """
 
-    def __init__(self, channels: int = CHANNELS) -> None:
+    def __init__(self, channels: int = CHANNELS, side: int = CELLS) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.side = channels, side
         with torch.random.fork_rng(devices=[]):
             self.reduce = nn.Conv2d(channels, REDUCED, 1)
-            self.hidden = nn.Linear(REDUCED * CELLS * CELLS, HIDDEN)
+            self.hidden = nn.Linear(REDUCED * side * side, HIDDEN)
             self.output = nn.Linear(HIDDEN, 4)
             for name, parameter in self.named_parameters():
                 if name in ("reduce.weight", "hidden.weight"):
@@ -42,20 +42,21 @@ class CellBoxRegressor(nn.Module):
                     nn.init.zeros_(parameter)
 
     def hidden_of(self, pooled: Tensor) -> Tensor:
-        """(N, 832, 7, 7) of pool4 → float32 (N, 256).
+        """(N, channels, side, side) → float32 (N, 256).
 
         Raises:
             ValueError: if there are more or fewer cells.
         """
-        if pooled.shape[1:] != (self.channels, CELLS, CELLS):
-            raise ValueError(f"pooled: expected (N, {self.channels}, {CELLS}, {CELLS}), got {tuple(pooled.shape)}")
+        side = self.side
+        if pooled.shape[1:] != (self.channels, side, side):
+            raise ValueError(f"pooled: expected (N, {self.channels}, {side}, {side}), got {tuple(pooled.shape)}")
         reduced = F.relu(self.reduce(pooled * SCALE)).flatten(1)
         with torch.autocast(pooled.device.type, enabled=False):
             hidden: Tensor = F.relu(self.hidden(reduced.float()))
         return hidden
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """(N, 832, 7, 7) of pool4 → float32 (N, 4)."""
+        """(N, channels, side, side) → float32 (N, 4)."""
         hidden = self.hidden_of(pooled)
         with torch.autocast(pooled.device.type, enabled=False):
             deltas: Tensor = self.output(hidden)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from detect.backbones.registry import backbone_named
 from detect.detections import Detections
 from detect.ensemble import Ensemble, Member, load_members
 from detect.model_info import ModelInfo
@@ -265,7 +266,9 @@ def shared_settings(
     if (regions or info.regions[0]) != "shared":
         return None
     return SharedSettings(
-        short_sides=info.short_sides if short_sides is None else tuple(short_sides), context=info.context
+        short_sides=info.short_sides if short_sides is None else tuple(short_sides),
+        context=info.context,
+        grid=backbone_named(info.architecture).grid,
     )
 
 

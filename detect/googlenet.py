@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import torch
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from detect.cell_box_regressor import CellBoxRegressor
+from detect.backbones.backbone import Backbone
+from detect.backbones.map_grid import GOOGLENET_GRID
 from detect.fused_inception import FusedInception
 from detect.inception import AuxiliaryClassifier, Inception, InceptionWidths
+from detect.input_format import BVLC_INPUT
 from detect.local_response_norm import LocalResponseNorm
 from detect.max_pooling import MaxPool3x3
+from detect.modules.global_average_pooling import GlobalAveragePooling
 
 # GoogLeNet, Table 1: #1×1, #3×3 reduce, #3×3, #5×5 reduce, #5×5, pool proj.
 TABLE_1 = {
@@ -26,16 +30,14 @@ TABLE_1 = {
 }
 STAGES = ("conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e")  # of `stem_to_4e`, in order
 STEM_CHANNELS = 192
-FEATURES = TABLE_1["5b"].output  # 1024
 
 
-class GoogLeNet(nn.Module):
+class GoogLeNet(Backbone):
     """The network of GoogLeNet's Table 1, split where a detector needs it.
 
-    `stem_to_4e` and `tail` are the two halves; `classifier` is the linear layer on the tail's 1024 numbers;
-    `forward` is all three. `stem_to_4e` is nine stages, which training may freeze from the first on. Images are
-    normalised beforehand (see `InputFormat`). Pools round up (Caffe's ceil mode), LRN is Caffe's. Biases start at
-    0.2, as in the BVLC replication.
+    The stem's nine stages end with 4e; `cells` is pool4; `features` is 5a, 5b and the average pool; `classifier` is the
+    linear layer on its 1024 numbers. Images are normalised beforehand (see `InputFormat`). Pools round up (Caffe's ceil
+    mode), LRN is Caffe's. Biases start at 0.2, as in the BVLC replication.
 
     Args:
         num_classes: outputs of the classifier and of the auxiliary ones.
@@ -43,6 +45,19 @@ class GoogLeNet(nn.Module):
         box_outputs: outputs of the box regressor, which starts at zero; 0: none.
         box_cells: the box regressor is a `CellBoxRegressor`, not a linear layer beside the classifier.
     """
+
+    name = "googlenet"
+    stages = STAGES
+    auxiliary_channels: ClassVar = {"4a": TABLE_1["4a"].output, "4d": TABLE_1["4d"].output}
+    grid = GOOGLENET_GRID
+    map_channels = cell_channels = TABLE_1["4e"].output
+    cell_side = 7
+    num_features = TABLE_1["5b"].output
+    input_format = BVLC_INPUT
+    least_side = 31
+
+    auxiliary_4a: AuxiliaryClassifier | None
+    auxiliary_4d: AuxiliaryClassifier | None
 
     def __init__(
         self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0, box_cells: bool = False
@@ -57,12 +72,15 @@ class GoogLeNet(nn.Module):
         for name, widths in TABLE_1.items():
             self.add_module(f"inception_{name}", Inception(channels, widths))
             channels = widths.output
+        self.average = GlobalAveragePooling()
         self.dropout = nn.Dropout(0.4)
-        self.classifier = nn.Linear(FEATURES, num_classes)
-        self.auxiliary_4a = AuxiliaryClassifier(TABLE_1["4a"].output, num_classes) if auxiliary else None
-        self.auxiliary_4d = AuxiliaryClassifier(TABLE_1["4d"].output, num_classes) if auxiliary else None
+        self.classifier = nn.Linear(self.num_features, num_classes)
+        self.add_auxiliary(num_classes, auxiliary)
         self.apply(_initialise)
-        self.box_regressor = box_regressor(box_outputs, cells=box_cells)
+        self.add_box_regressor(box_outputs, cells=box_cells)
+
+    def start_weights(self) -> None:
+        """The constructor has drawn them already."""
 
     def inception(self, name: str) -> Inception | FusedInception:
         """The module called `name` in Table 1, "3a" … "5b"."""
@@ -92,29 +110,21 @@ class GoogLeNet(nn.Module):
         return self._stages_in_turn(images, STAGES[:4])
 
     def stem_to_4e(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised images → (N, 832, h, w), h = ⌊(H + 1) / 16⌋ and w alike."""
-        return self._stages_in_turn(images, STAGES)
+        """The stem: (N, 3, H, W) normalised images → (N, 832, h, w), h = ⌊(H + 1) / 16⌋ and w alike."""
+        return self.stem(images)
 
-    def tail(self, features: Tensor) -> Tensor:
-        """(N, 832, 14, 14) from `stem_to_4e` (any from 2 × 2 on) → float32 (N, 1024).
-
-        pool4, 5a, 5b, average pool; the average and what follows are float32 also in a bfloat16 network.
-        """
-        return self.after_pool4(self.pool4(features))
-
-    def pool4(self, features: Tensor) -> Tensor:
-        """(N, 832, 14, 14) from `stem_to_4e` → (N, 832, 7, 7)."""
-        pooled: Tensor = self.pool(features)
+    def cells(self, maps: Tensor) -> Tensor:
+        """pool4: (N, 832, 14, 14) from `stem_to_4e` (any from 2 × 2 on) → (N, 832, 7, 7)."""
+        pooled: Tensor = self.pool(maps)
         return pooled
 
-    def after_pool4(self, pooled: Tensor) -> Tensor:
-        """The rest of `tail`."""
-        return self._modules_in_turn(pooled, "5a", "5b").mean(dim=(2, 3), dtype=torch.float32)
+    def features(self, cells: Tensor) -> Tensor:
+        """5a, 5b, average pool: (N, 832, 7, 7) → (N, 1024).
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, 224, 224) normalised images → logits (N, num_classes)."""
-        logits: Tensor = self.classifier(self.dropout(self.tail(self.stem_to_4e(images))))
-        return logits
+        The average and what follows are float32 also in a bfloat16 network.
+        """
+        features: Tensor = self.average(self._modules_in_turn(cells, "5a", "5b"))
+        return features
 
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of the classifier and of the auxiliary classifiers on 4a and 4d, each (N, num_classes).
@@ -149,24 +159,3 @@ def _initialise(module: nn.Module) -> None:
         nn.init.constant_(module.bias, 0.2)
     if isinstance(module, GoogLeNet | AuxiliaryClassifier):  # visited after its children
         nn.init.zeros_(module.classifier.bias)
-
-
-def box_regressor(outputs: int, *, cells: bool) -> nn.Linear | CellBoxRegressor | None:
-    """The one of a network that is so described; None: without outputs.
-
-    Raises:
-        ValueError: if cells are to give other than four outputs.
-    """
-    if cells and outputs not in (0, 4):
-        raise ValueError(f"box_outputs: expected 0 or 4 of cells, got {outputs}")
-    if not outputs:
-        return None
-    return CellBoxRegressor() if cells else zero_linear(FEATURES, outputs)
-
-
-def zero_linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer that answers 0 until it is trained; no random numbers are drawn for it."""
-    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer

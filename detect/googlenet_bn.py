@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet as TorchvisionGoogLeNet
 
-from detect.googlenet import STAGES, TABLE_1, box_regressor
+from detect.backbones.backbone import Backbone
+from detect.googlenet import GoogLeNet
 from detect.inception import AuxiliaryClassifier
+from detect.input_format import TORCHVISION_INPUT
+from detect.modules.global_average_pooling import GlobalAveragePooling
 
 
-class GoogLeNetBN(nn.Module):
+class GoogLeNetBN(Backbone):
     """The network behind torchvision's `GoogLeNet_Weights.IMAGENET1K_V1`.
 
     torchvision's builder, given weights, silently sets `transform_input=True`: the network then expects images
     normalised with ImageNet's mean and deviation and converts them to pixel / 127.5 − 1 itself. Here the network is
     always built without that step and fed pixel / 127.5 − 1 (`TORCHVISION_INPUT`), which is the same function.
 
-    Batch normalisation always uses the stored statistics, in training too: those of a few regions of a few images
-    are poor, and would make a region's result depend on its batch.
-
     Args:
         num_classes: outputs of the classifier and of the auxiliary ones.
         auxiliary: build the two auxiliary classifiers of `GoogLeNet`, for training.
         box_outputs, box_cells: of the box regressor, see `GoogLeNet`.
     """
+
+    name = "googlenet_bn"
+    stages = GoogLeNet.stages
+    auxiliary_channels = GoogLeNet.auxiliary_channels
+    grid = GoogLeNet.grid
+    map_channels, cell_channels, cell_side = GoogLeNet.map_channels, GoogLeNet.cell_channels, GoogLeNet.cell_side
+    num_features = GoogLeNet.num_features
+    input_format = TORCHVISION_INPUT
+    least_side = 15
+    classifier_name = "network.fc"
+
+    auxiliary_4a: AuxiliaryClassifier | None
+    auxiliary_4d: AuxiliaryClassifier | None
 
     def __init__(
         self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0, box_cells: bool = False
@@ -33,20 +45,19 @@ class GoogLeNetBN(nn.Module):
         self.network = TorchvisionGoogLeNet(
             num_classes=num_classes, aux_logits=False, transform_input=False, init_weights=False, dropout=0.4
         )
-        self.auxiliary_4a = AuxiliaryClassifier(TABLE_1["4a"].output, num_classes) if auxiliary else None
-        self.auxiliary_4d = AuxiliaryClassifier(TABLE_1["4d"].output, num_classes) if auxiliary else None
-        self.box_regressor = box_regressor(box_outputs, cells=box_cells)
-
-    def train(self, mode: bool = True) -> GoogLeNetBN:
-        """As of any module, but the statistics of batch normalisation stay."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
+        self.average = GlobalAveragePooling()
+        self.add_auxiliary(num_classes, auxiliary)
+        self.add_box_regressor(box_outputs, cells=box_cells)
 
     @property
-    def classifier(self) -> nn.Linear:
+    def dropout(self) -> nn.Dropout:  # type: ignore[override]
+        """Before the classifier."""
+        layer = self.network.dropout
+        assert isinstance(layer, nn.Dropout)
+        return layer
+
+    @property
+    def classifier(self) -> nn.Linear:  # type: ignore[override]
         """The linear layer on the tail's 1024 numbers."""
         layer = self.network.fc
         assert isinstance(layer, nn.Linear)
@@ -69,38 +80,25 @@ class GoogLeNetBN(nn.Module):
         return (net.conv2, net.conv3) if name == "conv2" else (net.get_submodule(f"inception{name}"),)
 
     def stem_to_4e(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised images → (N, 832, h, w), h = ⌊(H + 1) / 16⌋ and w alike."""
-        features = images
-        for name in STAGES:
-            features = self.stage(name, features)
-        return features
+        """The stem: (N, 3, H, W) normalised images → (N, 832, h, w), h = ⌊(H + 1) / 16⌋ and w alike."""
+        return self.stem(images)
 
-    def tail(self, features: Tensor) -> Tensor:
-        """(N, 832, 14, 14) from `stem_to_4e` (any size) → float32 (N, 1024)."""
-        return self.after_pool4(self.pool4(features))
-
-    def pool4(self, features: Tensor) -> Tensor:
-        """(N, 832, 14, 14) from `stem_to_4e` → (N, 832, 7, 7)."""
-        pooled: Tensor = self.network.maxpool4(features)
+    def cells(self, maps: Tensor) -> Tensor:
+        """pool4, 2×2 here: (N, 832, 14, 14) from `stem_to_4e` (any size) → (N, 832, 7, 7)."""
+        pooled: Tensor = self.network.maxpool4(maps)
         return pooled
 
-    def after_pool4(self, pooled: Tensor) -> Tensor:
-        """The rest of `tail`."""
-        x: Tensor = self.network.inception5b(self.network.inception5a(pooled))
-        return x.mean(dim=(2, 3), dtype=torch.float32)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, 224, 224) normalised images → logits (N, num_classes)."""
-        logits: Tensor = self.classifier(self.network.dropout(self.tail(self.stem_to_4e(images))))
-        return logits
+    def features(self, cells: Tensor) -> Tensor:
+        """5a, 5b, average pool: (N, 832, 7, 7) → (N, 1024)."""
+        features: Tensor = self.average(self.network.inception5b(self.network.inception5a(cells)))
+        return features
 
 
-def googlenet_bn_state_from_torchvision(state: dict[str, Tensor], *, source: str) -> dict[str, Tensor]:
-    """torchvision's checkpoint → a state dict of `GoogLeNetBN`; its auxiliary classifiers are left out.
+def looks_like_googlenet_bn(state: dict[str, Tensor]) -> bool:
+    """Whether these are the parameters' names of torchvision's GoogLeNet."""
+    return "conv1.bn.running_mean" in state and "inception5b.branch4.1.conv.weight" in state
 
-    Raises:
-        ValueError: if `state` is not torchvision's GoogLeNet.
-    """
-    if "conv1.bn.running_mean" not in state or "inception5b.branch4.1.conv.weight" not in state:
-        raise ValueError(f"{source}: expected torchvision's GoogLeNet, got other parameters")
+
+def googlenet_bn_state_from_torchvision(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """torchvision's checkpoint → a state dict of `GoogLeNetBN`; its auxiliary classifiers are left out."""
     return {f"network.{name}": value for name, value in state.items() if not name.startswith("aux")}

@@ -60,22 +60,26 @@ class AuxiliaryClassifier(nn.Module):
     """The side classifier on 4a and 4d; its loss counts 0.3 in training, and it is dropped afterwards.
 
     5×5 average pooling with stride 3, 1×1 convolution to 128, fully connected 1024, dropout 70 %, classes
-    (GoogLeNet, section 5). It expects the 14×14 map of a 224×224 image.
+    (GoogLeNet, section 5).
+
+    Args:
+        cells: a side of the map that it expects; GoogLeNet's, of a 224×224 image: 14, which become 4.
     """
 
-    def __init__(self, in_channels: int, num_classes: int) -> None:
+    def __init__(self, in_channels: int, num_classes: int, *, cells: int = 14) -> None:
         super().__init__()
+        pooled = (cells - 5) // 3 + 1
         self.conv = nn.Conv2d(in_channels, 128, 1)
-        self.fc = nn.Linear(128 * 4 * 4, 1024)
+        self.fc = nn.Linear(128 * pooled * pooled, 1024)
         self.dropout = nn.Dropout(0.7)
         self.classifier = nn.Linear(1024, num_classes)
 
     def hidden(self, features: Tensor) -> Tensor:
-        """(N, C, 14, 14) → (N, 1024), what dropout and the linear layer see."""
+        """(N, C, cells, cells) → (N, 1024), what dropout and the linear layer see."""
         pooled = F.avg_pool2d(features, 5, stride=3)
         return F.relu(self.fc(F.relu(self.conv(pooled)).flatten(1)))
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, C, 14, 14) → logits (N, num_classes)."""
+        """(N, C, cells, cells) → logits (N, num_classes)."""
         logits: Tensor = self.classifier(self.dropout(self.hidden(features)))
         return logits

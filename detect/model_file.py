@@ -1,4 +1,4 @@
-"""Reading and writing models: our own `.safetensors`, BVLC's files, torchvision's checkpoint. Nothing is executed."""
+"""Reading and writing models: our own `.safetensors`, BVLC's files, torchvision's checkpoints. Nothing is executed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from detect.backbones.backbone import Backbone
+from detect.backbones.inception_v3 import inception_v3_state_from_torchvision, looks_like_inception_v3
+from detect.backbones.registry import backbone_named
 from detect.caffe_layers import googlenet_state_from_caffe, looks_like_bvlc
 from detect.caffemodel import read_caffemodel
 from detect.class_tables import ilsvrc_detection_classes
-from detect.googlenet import GoogLeNet
-from detect.googlenet_bn import GoogLeNetBN, googlenet_bn_state_from_torchvision
+from detect.googlenet_bn import googlenet_bn_state_from_torchvision, looks_like_googlenet_bn
 from detect.input_format import BVLC_INPUT, TORCHVISION_INPUT
 from detect.model_info import ModelInfo, Provenance
-
-Network = GoogLeNet | GoogLeNetBN
 
 HEADER = "googlenet_rcnn"
 MULTIBOX_HEADER = "googlenet_rcnn_multibox"
@@ -41,14 +41,17 @@ class Model:
     """
 
     info: ModelInfo
-    network: Network
+    network: Backbone
     sha256: str
 
 
-def build_network(info: ModelInfo, *, auxiliary: bool = False) -> Network:
-    """An untrained network as described, with auxiliary classifiers if asked for."""
-    kind = GoogLeNet if info.architecture == "googlenet" else GoogLeNetBN
-    return kind(
+def build_network(info: ModelInfo, *, auxiliary: bool = False) -> Backbone:
+    """An untrained network as described, with auxiliary classifiers if asked for.
+
+    Raises:
+        ValueError: if they are asked for of an architecture that has none.
+    """
+    return backbone_named(info.architecture)(
         info.num_outputs,
         auxiliary=auxiliary,
         box_outputs=info.box_outputs,
@@ -60,7 +63,8 @@ def load_model(path: Path) -> Model:
     """Read any model file that we know: told by its ending and its parameters' names.
 
     `.safetensors` (ours, or BVLC's layers under their Caffe names), `.caffemodel` (BVLC's), `.pth` (torchvision's
-    GoogLeNet, read with `weights_only`). Files that hold a bare classification network become zero-shot detectors.
+    GoogLeNet or Inception v3, read with `weights_only`). Files that hold a bare classification network become zero-shot
+    detectors.
 
     Raises:
         ModelFileError: if the file is missing, damaged, of another kind, or does not fit its description.
@@ -176,7 +180,11 @@ def _read_torchvision(path: Path) -> tuple[ModelInfo, dict[str, Tensor]]:
         raise ModelFileError(f"{path}: expected a state dict, got {type(state).__name__}")
     if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()):
         raise ModelFileError(f"{path}: expected a state dict of named tensors, got other things in it")
-    return torchvision_info(), _in_float32(googlenet_bn_state_from_torchvision(state, source=str(path)))
+    if looks_like_inception_v3(state):
+        return inception_v3_info(), _in_float32(inception_v3_state_from_torchvision(state))
+    if looks_like_googlenet_bn(state):
+        return torchvision_info(), _in_float32(googlenet_bn_state_from_torchvision(state))
+    raise ModelFileError(f"{path}: expected torchvision's GoogLeNet or Inception v3, got other parameters")
 
 
 def bvlc_info() -> ModelInfo:
@@ -206,6 +214,22 @@ def torchvision_info() -> ModelInfo:
         classes=ilsvrc_detection_classes(),
         provenance=Provenance(
             source="torchvision GoogLeNet_Weights.IMAGENET1K_V1, ported from TensorFlow",
+            data="ILSVRC 2012 classification",
+            licence="BSD-3-Clause (torchvision)",
+        ),
+    )
+
+
+def inception_v3_info() -> ModelInfo:
+    """torchvision's Inception v3 as a zero-shot detector of the 200 ILSVRC detection classes."""
+    return ModelInfo(
+        name="inception_v3_imagenet",
+        architecture="inception_v3",
+        num_outputs=1000,
+        input=TORCHVISION_INPUT,
+        classes=ilsvrc_detection_classes(),
+        provenance=Provenance(
+            source="torchvision Inception_V3_Weights.IMAGENET1K_V1, ported from TensorFlow",
             data="ILSVRC 2012 classification",
             licence="BSD-3-Clause (torchvision)",
         ),

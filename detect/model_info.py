@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from detect.backbones.registry import backbone_named
 from detect.class_tables import DetectionClass
 from detect.input_format import InputFormat
 from detect.shared_regions import SharedSettings
 from proposals.diversity import MODES
 
 FORMAT_VERSION = 1
-ARCHITECTURES = ("googlenet", "googlenet_bn")
 HEADS = ("zero_shot", "marginal", "softmax")
 BOX_REGRESSION = ("none", "agnostic", "per_class", "cells")
 REGIONS = ("warp", "shared")
@@ -70,7 +70,7 @@ class ModelInfo:
 
     Attributes:
         name: for people and `run.json`.
-        architecture: "googlenet" (as published) or "googlenet_bn" (torchvision's form).
+        architecture: one of `detect.backbones.registry.BACKBONES`.
         num_outputs: outputs of the network's classifier.
         input: channel order, mean and scale.
         classes: the K classes it detects, in label order.
@@ -101,7 +101,7 @@ class ModelInfo:
     proposals: ProposalSetting = field(default_factory=ProposalSetting)
 
     def __post_init__(self) -> None:
-        _check_choice("architecture", self.architecture, ARCHITECTURES)
+        backbone_named(self.architecture)
         _check_choice("head", self.head, HEADS)
         _check_choice("box_regression", self.box_regression, BOX_REGRESSION)
         if not self.classes:

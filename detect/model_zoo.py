@@ -40,7 +40,7 @@ class Bundled:
 
 @dataclass(frozen=True)
 class ZooModel:
-    """One row of the table. `architecture`: `googlenet` as published, `googlenet_bn` as in torchvision."""
+    """One row of the table. `architecture`: one of `detect.backbones.registry.BACKBONES`."""
 
     name: str
     architecture: str
@@ -83,6 +83,18 @@ MODELS = _by_name(
             url="https://download.pytorch.org/models/googlenet-1378be20.pth",
             size=None,
             digest=Digest("sha256", "1378be20"),  # the part that the publisher puts into the file's name
+        ),
+    ),
+    ZooModel(
+        name="inception_v3_imagenet",
+        architecture="inception_v3",
+        licence="BSD-3-Clause (torchvision)",
+        description="Inception_V3_Weights.IMAGENET1K_V1: 1000 ILSVRC classes, trained on images of 299 pixels",
+        source=Download(
+            file="inception_v3_google-0cc3c7bd.pth",
+            url="https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+            size=None,
+            digest=Digest("sha256", "0cc3c7bd"),
         ),
     ),
     ZooModel(

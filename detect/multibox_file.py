@@ -16,18 +16,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from detect.backbones.registry import backbone_named
 from detect.devices import resolve_device, resolve_precision
 from detect.download import DownloadError
 from detect.fused_inception import fuse_inceptions
-from detect.googlenet import GoogLeNet
-from detect.googlenet_bn import GoogLeNetBN
 from detect.input_format import InputFormat
 from detect.model_file import HEADER as DETECTOR_HEADER
 from detect.model_file import MULTIBOX_HEADER as HEADER
 from detect.model_file import ModelFileError, file_sha256
-from detect.model_info import ARCHITECTURES, Provenance
+from detect.model_info import Provenance
 from detect.model_zoo import fetch
-from detect.multibox_trunk import GoogLeNetTrunk
+from detect.multibox_trunk import TRUNKS, GoogLeNetTrunk
 from detect.whole_files import write_whole
 from proposals.merged_proposals import MergeCalibration, RankValue
 from proposals.multibox import MultiBox, MultiBoxSettings
@@ -64,8 +63,8 @@ class MultiBoxInfo:
     merge: MergeCalibration | None = None
 
     def __post_init__(self) -> None:
-        if self.architecture not in ARCHITECTURES:
-            raise ValueError(f"architecture: expected {' or '.join(ARCHITECTURES)}, got {self.architecture!r}")
+        if self.architecture not in TRUNKS:
+            raise ValueError(f"architecture: expected {' or '.join(TRUNKS)}, got {self.architecture!r}")
         wholes = (("num_priors", self.num_priors), ("size", self.size), ("channels", self.head.channels))
         for name, value in wholes:
             if not isinstance(value, int) or value < 1:
@@ -244,7 +243,7 @@ def network_of(info: MultiBoxInfo, state: Mapping[str, Tensor]) -> MultiBoxNetwo
         ValueError: if the head is not for that number of priors.
         RuntimeError: if the weights do not fit; nothing as large as the description claims is made for that.
     """
-    kind = GoogLeNet if info.architecture == "googlenet" else GoogLeNetBN
+    kind = backbone_named(info.architecture)
     with torch.device("meta"):
         head = build_head(info.head, info.num_priors)
         network = MultiBoxNetwork(trunk=GoogLeNetTrunk(kind(1)), head=head, priors=torch.empty(info.num_priors, 4))

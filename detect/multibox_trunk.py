@@ -7,11 +7,13 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from detect.googlenet import STAGES, GoogLeNet
+from detect.backbones.backbone import Backbone
+from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.training.network_pass import freeze, frozen_stages
 
 Network = GoogLeNet | GoogLeNetBN
+TRUNKS = (GoogLeNet.name, GoogLeNetBN.name)
 
 
 class GoogLeNetTrunk(nn.Module):
@@ -22,13 +24,15 @@ class GoogLeNetTrunk(nn.Module):
 
     Args:
         network: its layers are copied; it is not changed.
-        frozen: a stage of `STAGES`, or "none"; Erhan et al. train all.
+        frozen: a stage of the stem, or "none"; Erhan et al. train all.
     Raises:
-        ValueError: if there is no such stage.
+        ValueError: if there is no such stage, or the network is of another architecture than `TRUNKS`.
     """
 
-    def __init__(self, network: Network, *, frozen: str = "none") -> None:
+    def __init__(self, network: Backbone, *, frozen: str = "none") -> None:
         super().__init__()
+        if not isinstance(network, Network):
+            raise ValueError(f"MultiBox: expected a network of {' or '.join(TRUNKS)}, got {network.name}")
         self.network = without_heads(network)
         self.freeze(frozen)
 
@@ -46,12 +50,12 @@ class GoogLeNetTrunk(nn.Module):
 
         Other sizes give maps as `GoogLeNet.stem_to_4e` says, and half of that, rounded.
         """
-        fixed = frozen_stages(self.frozen)
+        fixed = frozen_stages(self.network, self.frozen)
         x = images
         with torch.no_grad():
             for name in fixed:
                 x = self.network.stage(name, x)
-        for name in STAGES[len(fixed) :]:
+        for name in self.network.stages[len(fixed) :]:
             x = self.network.stage(name, x)
         return x, _map_of_5b(self.network, x)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from detect.backbones.backbone import Backbone
 from detect.cell_box_regressor import CellBoxRegressor
 from detect.devices import resolve_device, resolve_precision
 from detect.fused_inception import fuse_inceptions
-from detect.model_file import Model, Network
+from detect.model_file import Model
 from detect.torch_threads import one_torch_thread
 from detect.zero_shot_head import ZeroShotHead
 from proposals.exact_cudnn import exact_cudnn
@@ -78,21 +79,21 @@ class RegionClassifier:
         return self._classify(*self._tail(self.stem(regions)))
 
     def classify_maps(self, maps: Tensor) -> ClassifiedRegions:
-        """`classify` for regions that are past the stem already: (N, C, 14, 14) of `stem`'s maps."""
+        """`classify` for regions that are past the stem already: (N, C, c, c) of `stem`'s maps, see `MapGrid`."""
         return self._classify(*self._tail(maps.to(self.device, self.dtype, memory_format=torch.channels_last)))
 
     @torch.inference_mode()
     def stem(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised images of any size → 4e's map (N, C, h, w), h = ⌊(H + 1) / 16⌋, in `dtype`."""
+        """(N, 3, H, W) normalised images of any size → maps (N, C, h, w) at stride 16, in `dtype`."""
         with exact_cudnn(self.device):
-            return self.network.stem_to_4e(images.to(self.device, self.dtype, memory_format=torch.channels_last))
+            return self.network.stem(images.to(self.device, self.dtype, memory_format=torch.channels_last))
 
     @torch.inference_mode()
-    def _classify(self, pooled: Tensor, features: Tensor) -> ClassifiedRegions:
+    def _classify(self, cells: Tensor, features: Tensor) -> ClassifiedRegions:
         # The order of a float32 product's sums depends on the number of threads, and with it the last digits.
         with one_torch_thread() if self.device.type == "cpu" else exact_cudnn(self.device):
             regressor = self._box_regressor
-            read = pooled if isinstance(regressor, CellBoxRegressor) else features
+            read = cells if isinstance(regressor, CellBoxRegressor) else features
             deltas = None if regressor is None else regressor(read)
             return ClassifiedRegions(self.head(self.network.classifier(features)), deltas)
 
@@ -105,13 +106,13 @@ class RegionClassifier:
 
     @torch.inference_mode()
     def _tail(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """What the two heads may read: pool4's cells, and the features."""
+        """What the two heads may read: cells, of GoogLeNet pool4's, and the features."""
         with exact_cudnn(self.device):
-            pooled = self.network.pool4(maps)
-            return pooled, self.network.after_pool4(pooled)
+            cells = self.network.cells(maps)
+            return cells, self.network.features(cells)
 
 
-def _heads(network: Network) -> list[nn.Linear]:
+def _heads(network: Backbone) -> list[nn.Linear]:
     """The layers whose results are probabilities and boxes, and which take next to no time."""
     regressor = network.box_regressor
     if regressor is None:

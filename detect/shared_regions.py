@@ -1,14 +1,15 @@
 """Regions read from one feature map of the whole image, instead of each going through the network's stem by itself.
 
-After SPPnet and Fast R-CNN; the tail after it (pool4, 5a, 5b) is still computed for each region, from 14 × 14 cells, as
-in "Object detection networks on convolutional feature maps" (Ren et al. 2015): average-pooled features alone are poor.
+After SPPnet and Fast R-CNN; the tail after it (GoogLeNet's pool4, 5a, 5b) is still computed for each region, from as
+many cells as the map of a warped one has, 14 × 14, as in "Object detection networks on convolutional feature maps"
+(Ren et al. 2015): average-pooled features alone are poor.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +18,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from detect.backbones.map_grid import GOOGLENET_GRID, STRIDE, MapGrid, in_cells
 from detect.input_format import InputFormat
 from detect.region_warp import WarpSettings, add_context, check_boxes
 from detect.shared_map import align_regions
 from proposals.device_copy import on_device
-
-CELLS = 14  # a side of what the tail reads; 4e's map of a warped region
-STRIDE = 16
-# Cell l of 4e's map is centred on pixel 16 l + 14, whose middle is at 16 l + 14.5: the pools round up and do not pad.
-FIRST_CENTRE = 14.5
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,7 @@ class SharedSettings:
         multiple: pixels; more mean on the right and below makes both sides multiples of it. Images of all sizes and
             orientations then have some 25 sizes at a short side of 600: libraries plan a convolution anew for each
             size, which takes time, and keep the plan, which takes memory.
+        grid: where the cells of the network's map are.
     """
 
     short_sides: tuple[int, ...] = (600,)
@@ -48,6 +46,7 @@ class SharedSettings:
     context: int = 16
     margin: int = 32
     multiple: int = 32
+    grid: MapGrid = GOOGLENET_GRID
 
     def __post_init__(self) -> None:
         whole = all(isinstance(side, int) for side in self.short_sides)
@@ -70,11 +69,13 @@ class RegionPlaces:
         levels: positions in `short_sides` of the maps that are read, ascending; of no regions, the first.
         cells: for each of these, (n, 4) float32 xyxy in cells of its map, for `align_regions`; on the CPU.
         order: (N,) int64, each region's place among those of all levels one after the other; on the CPU.
+        side: cells that are read in each direction.
     """
 
     levels: tuple[int, ...]
     cells: tuple[Tensor, ...]
     order: Tensor
+    side: int
 
     def __len__(self) -> int:
         return len(self.order)
@@ -123,14 +124,15 @@ class LevelImages:
 class SharedRegions:
     """One image's maps on the device, from which regions are read.
 
-    A region's cells are where those of the same region, warped, would be: the first 14.5 / 224 of its width from its
-    left edge. Of an image of 224 × 224 pixels at its own size, without context and margin, the whole image is exactly
-    what the stem makes of it. Training reads by the same functions, but lets gradients through
+    A region's cells are where those of the same region, warped, would be: of GoogLeNet, the first 14.5 / 224 of its
+    width from its left edge. Of an image of 224 × 224 pixels at its own size, without context and margin, the whole
+    image is exactly what the stem makes of it. Training reads by the same functions, but lets gradients through
     (`detect.training.shared_pass`).
 
     Args:
         images: which several networks may share.
-        stem: (1, 3, H, W) normalised images → (1, C, h, w), h = ⌊(H + 1) / 16⌋: `RegionClassifier.stem`.
+        stem: (1, 3, H, W) normalised images → (1, C, h, w), whose cells are where `SharedSettings.grid` says:
+            `RegionClassifier.stem`.
     """
 
     def __init__(self, images: LevelImages, stem: Callable[[Tensor], Tensor]) -> None:
@@ -144,7 +146,7 @@ class SharedRegions:
         Args:
             boxes: (N, 4) xyxy pixels of the image; N may be 0.
         Returns:
-            (N, C, 14, 14) on the device, of the stem's type, channels last.
+            (N, C, c, c) on the device, c = `SharedSettings.grid.cells`, of the stem's type, channels last.
         Raises:
             ValueError: if boxes is not (N, 4) or not finite.
         """
@@ -184,12 +186,14 @@ def region_places(boxes: NDArray[np.float32], image_size: tuple[int, int], setti
     levels: list[int] = np.unique(chosen).tolist() or [0]
     rows = [np.flatnonzero(chosen == level) for level in levels]
     cells = [
-        in_cells(grown[own], scales[level], settings.margin, warp.size) for level, own in zip(levels, rows, strict=True)
+        in_cells(grown[own], scales[level], settings.margin, warp.size, settings.grid)
+        for level, own in zip(levels, rows, strict=True)
     ]
     return RegionPlaces(
         levels=tuple(levels),
         cells=tuple(torch.from_numpy(one.astype(np.float32)) for one in cells),
         order=torch.from_numpy(np.argsort(np.concatenate(rows), kind="stable")),
+        side=settings.grid.cells,
     )
 
 
@@ -199,10 +203,11 @@ def read_regions(places: RegionPlaces, map_of: Callable[[int], Tensor]) -> Tenso
     Args:
         map_of: a level → (1, C, h, w), the stem's answer to the image `at_level`; asked once for each of the levels.
     Returns:
-        (N, C, 14, 14) of the maps' type, channels last, in the order of the boxes.
+        (N, C, side, side) of the maps' type, channels last, in the order of the boxes.
     """
     parts = [
-        align_regions(map_of(level)[0], cells, CELLS) for level, cells in zip(places.levels, places.cells, strict=True)
+        align_regions(map_of(level)[0], cells, places.side)
+        for level, cells in zip(places.levels, places.cells, strict=True)
     ]
     if len(parts) == 1:
         return parts[0]
@@ -264,25 +269,6 @@ def nearest_scale(boxes: NDArray[np.float64], scales: NDArray[np.float64], size:
     resized = sides[:, None] * np.sqrt(scales.prod(axis=1))
     best: NDArray[np.int64] = np.abs(np.log(resized / size)).argmin(axis=1)
     return best
-
-
-def in_cells(
-    boxes: NDArray[np.float64], scale: Sequence[float] | NDArray[np.float64], margin: int, size: int
-) -> NDArray[np.float64]:
-    """Where to read boxes in a map, so that each cell read is where that of the warped region would be.
-
-    Args:
-        boxes: (N, 4) xyxy pixels of the image, with context. scale: of x and y.
-        margin: pixels around the resized image.
-    Returns:
-        (N, 4) in cells, continuous edges, for `align_regions`.
-    """
-    factors = np.array([scale[0], scale[1]] * 2)
-    resized = boxes * factors + margin
-    off_centre = FIRST_CENTRE - STRIDE / 2  # of a cell, from where an even division of the pixels would have it
-    sides = np.tile(resized[:, 2:] - resized[:, :2], 2)
-    shifted: NDArray[np.float64] = (resized + sides * (off_centre / size) - off_centre) / STRIDE
-    return shifted
 
 
 def crops_equivalent(size: tuple[int, int], settings: SharedSettings) -> float:

@@ -14,8 +14,16 @@ from tools.parser import make_parser
 if TYPE_CHECKING:
     from torch import nn
 
+    from detect.backbones.backbone import Backbone
     from detect.input_format import InputFormat
     from detect.model_info import ModelInfo, Provenance
+
+
+INFO = """What a model file says about itself, or what its layers cost.
+
+  googlenet-rcnn models info det200
+  googlenet-rcnn models info googlenet --layers          GoogLeNet's Table 1, counted
+  googlenet-rcnn models info inception_v3 --per-layer --side 224"""
 
 
 def add_to(parent: ActionSubCommands) -> None:
@@ -26,7 +34,16 @@ def add_to(parent: ActionSubCommands) -> None:
     verbs.add_subcommand(
         "list", make_parser("The known models, and which of them are on this machine."), help="known models"
     )
-    verbs.add_subcommand("info", _named("What a model file says about itself."), help="describe a model")
+    info = _named(INFO, "or of an architecture, such as inception_v2, which needs no weights")
+    tables = info.add_mutually_exclusive_group()
+    tables.add_argument(
+        "--layers", action="store_true", help="the table of its layers, in the form of GoogLeNet's Table 1"
+    )
+    tables.add_argument("--per-layer", action="store_true", help="every single layer")
+    info.add_argument(
+        "--side", type=int | None, default=None, help="pixels of the square that is counted for; null: as published"
+    )
+    verbs.add_subcommand("info", info, help="describe a model, count its layers")
     verbs.add_subcommand(
         "fetch", _named("Download a model into the cache folder and check it."), help="download a model"
     )
@@ -63,13 +80,74 @@ def _list(options: Namespace) -> None:
 
 
 def _info(options: Namespace) -> None:
-    from detect.model_zoo import find_model_file
+    if options.layers or options.per_layer:
+        _tell_layers(options)
+        return
+    for name, value in _rows(options.model).items():
+        tell(f"{name:15} {value}")
+
+
+def _tell_layers(options: Namespace) -> None:
+    from tools.layer_tables import layer_list, layer_table
+
+    network = _network(options.model)
+    side = network.input_side if options.side is None else options.side
+    network.check_size(side, side)
+    for line in (layer_table if options.layers else layer_list)(network, side):
+        tell(line)
+
+
+def _network(name: str) -> Backbone:
+    """The network of a model, or an architecture's without numbers in its weights."""
+    import torch
+
+    from detect.backbones.registry import BACKBONES
+    from detect.model_file import load_model
+
+    if not _is_architecture(name):
+        return load_model(_find(name)).network
+    with torch.device("meta"):
+        return BACKBONES[name]()
+
+
+def _is_architecture(name: str) -> bool:
+    from detect.backbones.registry import BACKBONES
+
+    return name in BACKBONES and not Path(name).is_file()
+
+
+def _find(name: str) -> Path:
+    from detect.backbones.registry import BACKBONES
+    from detect.model_zoo import UnknownModelError, find_model_file
+
+    try:
+        return find_model_file(name)
+    except UnknownModelError as error:
+        raise UnknownModelError(f"{error}; architectures: {', '.join(BACKBONES)}") from error
+
+
+def _rows(name: str) -> dict[str, str]:
     from detect.multibox_file import is_multibox_file
 
-    path = find_model_file(options.model)
-    rows = _multibox_rows(path) if is_multibox_file(path) else _detector_rows(path)
-    for name, value in rows.items():
-        tell(f"{name:15} {value}")
+    if _is_architecture(name):
+        return _architecture_rows(name)
+    path = _find(name)
+    return _multibox_rows(path) if is_multibox_file(path) else _detector_rows(path)
+
+
+def _architecture_rows(name: str) -> dict[str, str]:
+    network = _network(name)
+    grid = network.grid
+    return {
+        "architecture": name,
+        "parameters": f"{_parameters(network)}, with 1000 classes",
+        "input": f"{_input(network.input_format)}; published for {network.input_side} x {network.input_side} pixels, "
+        f"at least {network.least_side}",
+        "stages": f"{', '.join(network.stages)} (--optimisation.frozen)",
+        "map": f"{grid.cells} x {grid.cells} x {network.map_channels} of a region of 224 x 224 pixels",
+        "features": str(network.num_features),
+        "auxiliary": ", ".join(network.auxiliary_channels) or "none",
+    }
 
 
 def _detector_rows(path: Path) -> dict[str, str]:
@@ -163,8 +241,9 @@ def _convert(options: Namespace) -> None:
     tell(f"{target}: {info.name}, {target.stat().st_size / 1e6:.1f} MB")
 
 
-def _named(description: str) -> ArgumentParser:
+def _named(description: str, more: str = "") -> ArgumentParser:
     parser = make_parser(description)
     parser.add_argument("--config", action="config", help="YAML file with any of these settings")
-    parser.add_argument("model", type=str, help="a name from `googlenet-rcnn models list`, or a model file")
+    named = "a name from `googlenet-rcnn models list`, or a model file"
+    parser.add_argument("model", type=str, help=f"{named}; {more}" if more else named)
     return parser

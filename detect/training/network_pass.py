@@ -8,13 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from detect.backbones.backbone import Backbone
 from detect.cell_box_regressor import HIDDEN, CellBoxRegressor
-from detect.googlenet import STAGES, GoogLeNet
-from detect.googlenet_bn import GoogLeNetBN
-from detect.inception import AuxiliaryClassifier
 from proposals.device_copy import on_device
-
-Network = GoogLeNet | GoogLeNetBN
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class TrainingOutputs:
 
 
 def training_outputs(
-    network: Network,
+    network: Backbone,
     images: Tensor,
     *,
     frozen: str,
@@ -64,9 +60,9 @@ def training_outputs(
     check_slots(slots, len(images), total_slots)
     auxiliary: list[Tensor] = []
     x = frozen_part(network, images, frozen)
-    for name in learning_stages(frozen):
+    for name in learning_stages(network, frozen):
         x = network.stage(name, x)
-        head = auxiliary_on(network, name)
+        head = network.auxiliary_on(name)
         if head is not None:
             hidden = head.hidden(x)
             mask = dropout_mask(slots, total_slots, hidden.shape[1], auxiliary_dropout, generator_seed, name)
@@ -83,7 +79,7 @@ def training_outputs(
 
 
 def tail_outputs(
-    network: Network,
+    network: Backbone,
     maps: Tensor,
     *,
     auxiliary: tuple[Tensor, ...] = (),
@@ -92,35 +88,35 @@ def tail_outputs(
     total_slots: int,
     dropout: float,
 ) -> TrainingOutputs:
-    """The second half of a pass, from 4e's maps on, with the classifier's dropout; see `training_outputs`.
+    """The second half of a pass, from the stem's maps on, with the classifier's dropout; see `training_outputs`.
 
     Args:
-        maps: (N, 832, 14, 14), one of each region; N may be 0.
+        maps: of `Backbone.stem`, one of each region; N may be 0.
         auxiliary: what the auxiliary classifiers said in the first half.
     """
-    pooled = network.pool4(maps)
-    features = network.after_pool4(pooled)
+    cells = network.cells(maps)
+    features = network.features(cells)
     mask = dropout_mask(slots, total_slots, features.shape[1], dropout, generator_seed, "tail")
     logits = _in_float32(network.classifier, _dropped(features, mask))
     regressor = network.box_regressor
     if isinstance(regressor, CellBoxRegressor):
         mask = dropout_mask(slots, total_slots, HIDDEN, dropout, generator_seed, "boxes")
-        deltas: Tensor | None = _in_float32(regressor.output, _dropped(regressor.hidden_of(pooled), mask))
+        deltas: Tensor | None = _in_float32(regressor.output, _dropped(regressor.hidden_of(cells), mask))
     else:
         deltas = None if regressor is None else _in_float32(regressor, features)
     return TrainingOutputs(logits, auxiliary, deltas)
 
 
 @torch.no_grad()
-def frozen_part(network: Network, images: Tensor, frozen: str) -> Tensor:
+def frozen_part(network: Backbone, images: Tensor, frozen: str) -> Tensor:
     """What the stages up to and including `frozen` make of normalised images (N, 3, H, W), without gradients."""
     features = images
-    for name in frozen_stages(frozen):
+    for name in frozen_stages(network, frozen):
         features = network.stage(name, features)
     return features
 
 
-def freeze(network: Network, frozen: str) -> None:
+def freeze(network: Backbone, frozen: str) -> None:
     """Let the stages up to and including `frozen` keep their weights, and all else learn.
 
     An auxiliary classifier on a frozen stage is frozen too, so that every weight that learns takes part in every
@@ -129,17 +125,17 @@ def freeze(network: Network, frozen: str) -> None:
     Raises:
         ValueError: if there is no such stage.
     """
-    stages = frozen_stages(frozen)
+    stages = frozen_stages(network, frozen)
     network.requires_grad_(True)
     for name in stages:
         for module in network.stage_modules(name):
             module.requires_grad_(False)
-        head = auxiliary_on(network, name)
+        head = network.auxiliary_on(name)
         if head is not None:
             head.requires_grad_(False)
 
 
-def frozen_stages(frozen: str) -> tuple[str, ...]:
+def frozen_stages(network: Backbone, frozen: str) -> tuple[str, ...]:
     """The stages up to and including `frozen`, in order; none for "none".
 
     Raises:
@@ -147,29 +143,24 @@ def frozen_stages(frozen: str) -> tuple[str, ...]:
     """
     if frozen == "none":
         return ()
-    if frozen not in STAGES:
-        raise ValueError(f"frozen: expected none or {' or '.join(STAGES)}, got {frozen!r}")
-    return STAGES[: STAGES.index(frozen) + 1]
+    if frozen not in network.stages:
+        raise ValueError(f"frozen: expected none or {' or '.join(network.stages)} with {network.name}, got {frozen!r}")
+    return network.stages[: network.stages.index(frozen) + 1]
 
 
-def learning_stages(frozen: str) -> tuple[str, ...]:
+def learning_stages(network: Backbone, frozen: str) -> tuple[str, ...]:
     """The stages after `frozen`, in order.
 
     Raises:
         ValueError: if there is no such stage.
     """
-    return STAGES[len(frozen_stages(frozen)) :]
+    return network.stages[len(frozen_stages(network, frozen)) :]
 
 
 def check_slots(slots: Tensor, regions: int, total_slots: int) -> None:
     """Raises ValueError if there is not one slot for each region, all of them below `total_slots`."""
     if len(slots) != regions or (len(slots) and int(slots.max()) >= total_slots):
         raise ValueError(f"slots: expected {regions} places below {total_slots}, got {slots.tolist()}")
-
-
-def auxiliary_on(network: Network, stage: str) -> AuxiliaryClassifier | None:
-    """The auxiliary classifier that reads this stage, if there is one."""
-    return {"4a": network.auxiliary_4a, "4d": network.auxiliary_4d}.get(stage)
 
 
 def step_seed(seed: int, step: int) -> int:

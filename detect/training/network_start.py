@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from detect.backbones.backbone import Backbone
+from detect.backbones.registry import backbone_named
 from detect.class_tables import DetectionClass, ilsvrc_detection_classes
-from detect.googlenet_bn import GoogLeNetBN
-from detect.input_format import BVLC_INPUT, TORCHVISION_INPUT, InputFormat
-from detect.model_file import Model, Network, build_network
+from detect.model_file import Model, build_network
 from detect.model_info import SHORT_SIDES, ModelInfo, ProposalSetting, Provenance
 
 DEVIATION = 0.01  # of the weights of outputs that start at random, as in Fast R-CNN
@@ -34,7 +34,7 @@ def start_network(
     architecture: str = "googlenet",
     regions: str = "warp",
     short_sides: tuple[int, ...] = SHORT_SIDES,
-) -> tuple[ModelInfo, Network]:
+) -> tuple[ModelInfo, Backbone]:
     """A network to train, and the description of the model file it will become.
 
     Everything below the classifier is the model's. Head "marginal": the model's outputs and one of background behind
@@ -55,7 +55,7 @@ def start_network(
     a network that is trained already.
 
     Args:
-        model: None: a network of random weights, of `architecture`.
+        model: None: a network of random weights, of `architecture`, see `Backbone.start_weights`.
         classes: K, with the classification outputs at or below them as members. A class of a data set that has no
             members takes those of the ILSVRC detection class of its name, if there is one.
         seed: of what starts at random.
@@ -65,7 +65,7 @@ def start_network(
         channels_last, in training mode.
     Raises:
         ValueError: if the head, the start or the box regression is another, or the head is marginal and a class has
-            no members or the model is a softmax detector.
+            no members or the model is a softmax detector, or the architecture has no auxiliary classifiers.
     """
     if start not in ("classes", "random"):
         raise ValueError(f"start: expected classes or random, got {start!r}")
@@ -75,12 +75,11 @@ def start_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(info, auxiliary=auxiliary)
-        for part in (network, network.auxiliary_4a, network.auxiliary_4d):
+        for part in (network, *map(network.auxiliary_on, network.auxiliary_channels)):
             if part is not None:
                 nn.init.normal_(part.classifier.weight, std=DEVIATION)
                 nn.init.zeros_(part.classifier.bias)
-        if isinstance(network, GoogLeNetBN):  # as torchvision starts it, nothing of the image reaches the end
-            _kaiming(network)
+        network.start_weights()
     if model is not None:
         _take_over_features(network, model.network)
         _take_over_boxes(network, model, info)
@@ -120,7 +119,7 @@ def _description(
         name=name,
         architecture=architecture,
         num_outputs=outputs,
-        input=_input_of(architecture) if model is None else model.info.input,
+        input=backbone_named(architecture).input_format if model is None else model.info.input,
         classes=classes,
         provenance=provenance_of(model),
         head=head,
@@ -153,26 +152,16 @@ def provenance_of(model: Model | None) -> Provenance:
     )
 
 
-def _input_of(architecture: str) -> InputFormat:
-    return BVLC_INPUT if architecture == "googlenet" else TORCHVISION_INPUT
-
-
-def _kaiming(network: nn.Module) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight)
-
-
-def _take_over_features(network: Network, old: Network) -> None:
+def _take_over_features(network: Backbone, old: Backbone) -> None:
     """All weights but those of the classifier, the box regressor and the auxiliary classifiers."""
-    heads = ("classifier.", "network.fc.", "box_regressor.", "auxiliary_")
+    heads = (f"{network.classifier_name}.", "box_regressor.", "auxiliary_")
     state = {name: value for name, value in old.state_dict().items() if not name.startswith(heads)}
     missing, unexpected = network.load_state_dict(state, strict=False)
     assert not unexpected
     assert all(name.startswith(heads) for name in missing)
 
 
-def _take_over_boxes(network: Network, model: Model, info: ModelInfo) -> None:
+def _take_over_boxes(network: Backbone, model: Model, info: ModelInfo) -> None:
     """The box regressor, if the model has the same kind, and if it is one per class, for the same classes."""
     old, new = model.network.box_regressor, network.box_regressor
     if old is None or new is None or model.info.box_regression != info.box_regression:

@@ -8,10 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from detect.googlenet import TABLE_1
-from detect.shared_regions import CELLS, read_regions
+from detect.backbones.backbone import Backbone
+from detect.shared_regions import read_regions
 from detect.training.network_pass import (
-    Network,
     TrainingOutputs,
     check_slots,
     frozen_part,
@@ -22,7 +21,7 @@ from detect.training.shared_upload import PlacedRegions
 
 
 def shared_outputs(
-    network: Network,
+    network: Backbone,
     images: Sequence[PlacedRegions],
     *,
     frozen: str,
@@ -46,8 +45,8 @@ def shared_outputs(
     check_slots(slots, sum(len(one.places) for one in images), total_slots)
     maps = [read_regions(one.places, partial(_stem_map, network, one, frozen)) for one in images]
     if not maps:  # as of a batch of warped regions without any
-        device = next(network.parameters()).device
-        maps = [torch.zeros(0, TABLE_1["4e"].output, CELLS, CELLS, device=device)]
+        cells, device = network.grid.cells, next(network.parameters()).device
+        maps = [torch.zeros(0, network.map_channels, cells, cells, device=device)]
     return tail_outputs(
         network,
         torch.cat(maps),
@@ -58,9 +57,9 @@ def shared_outputs(
     )
 
 
-def _stem_map(network: Network, image: PlacedRegions, frozen: str, level: int) -> Tensor:
-    """(1, 832, h, w): 4e's map of the image at that level."""
+def _stem_map(network: Backbone, image: PlacedRegions, frozen: str, level: int) -> Tensor:
+    """(1, C, h, w): the stem's map of the image at that level."""
     features = frozen_part(network, image.images[level], frozen)
-    for name in learning_stages(frozen):
+    for name in learning_stages(network, frozen):
         features = network.stage(name, features)
     return features

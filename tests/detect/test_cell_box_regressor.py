@@ -117,7 +117,7 @@ def test_the_tail_is_its_two_parts(kind: type[GoogLeNet] | type[GoogLeNetBN]) ->
     network = kind(3).eval()
     maps = torch.rand(2, 832, 14, 14)
     with torch.inference_mode():
-        assert torch.equal(network.after_pool4(network.pool4(maps)), network.tail(maps))
+        assert torch.equal(network.features(network.cells(maps)), network.tail(maps))
 
 
 def test_a_model_keeps_its_kind(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from safetensors import safe_open
 from safetensors.torch import save, save_file
 from torch import Tensor
 from torchvision.models import GoogLeNet as TorchvisionGoogLeNet
+from torchvision.models import Inception3 as TorchvisionInception3
 
+from detect.backbones.inception_v3 import InceptionV3
 from detect.caffe_layers import caffe_to_module_names
 from detect.class_tables import DetectionClass
 from detect.googlenet import GoogLeNet
@@ -31,6 +33,7 @@ from detect.model_file import (
     build_network,
     bvlc_info,
     file_sha256,
+    inception_v3_info,
     load_model,
     read_model_file,
     save_model,
@@ -304,7 +307,7 @@ def test_the_other_architecture(main_state: dict[str, Tensor], tmp_path: Path) -
     [
         ({"format_version": 2}, "header: expected format 1, got 2: a newer googlenet-rcnn wrote it"),
         ({"colour": "red"}, "header: .*unexpected keyword argument 'colour'"),
-        ({"architecture": "vgg"}, "header: architecture: expected googlenet or googlenet_bn, got 'vgg'"),
+        ({"architecture": "vgg"}, "header: architecture: expected googlenet or googlenet_bn"),
         ({"num_outputs": -1}, "header: num_outputs: expected a whole number from 1 on, got -1"),
     ],
 )
@@ -415,6 +418,25 @@ def test_torchvisions_checkpoint(torchvisions: TorchvisionGoogLeNet, tmp_path: P
     assert same(model.network.state_dict(), {n: t.float() if t.is_floating_point() else t for n, t in main.items()})
 
 
+@pytest.mark.parametrize("counted", [True, False])
+def test_torchvisions_checkpoint_of_inception_v3(tmp_path: Path, counted: bool) -> None:
+    """`counted`: with the batches that statistics were taken over, which old files do not have."""
+    torch.manual_seed(3)
+    weights = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in TorchvisionInception3(init_weights=False).state_dict().items()
+        if counted or not name.endswith("num_batches_tracked")
+    }
+    torch.save(weights, tmp_path / "x.pth")
+    model = load_model(tmp_path / "x.pth")
+    assert model.info == inception_v3_info()
+    assert isinstance(model.network, InceptionV3)
+    found = model.network.state_dict()
+    for name, tensor in weights.items():
+        if not name.startswith("AuxLogits"):
+            assert torch.equal(found[f"network.{name}"], tensor.float() if tensor.is_floating_point() else tensor)
+
+
 class Hostile:
     """Unpickling it makes a file."""
 
@@ -465,7 +487,7 @@ def test_damaged_checkpoints(tmp_path: Path, zipped: bool) -> None:
     [
         ([1, 2], "expected a state dict, got list"),
         (torch.zeros(2), "expected a state dict, got Tensor"),
-        ({"a": torch.zeros(2)}, "expected torchvision's GoogLeNet, got other parameters"),
+        ({"a": torch.zeros(2)}, "expected torchvision's GoogLeNet or Inception v3, got other parameters"),
         ({3: torch.zeros(2)}, "expected a state dict of named tensors, got other things in it"),
         ({"state_dict": {"a": torch.zeros(2)}}, "expected a state dict of named tensors, got other things in it"),
     ],

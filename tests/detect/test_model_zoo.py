@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from detect import model_zoo
+from detect.backbones.registry import BACKBONES
 from detect.download import Digest, DownloadError
 from detect.model_zoo import (
     MODELS,
@@ -51,16 +52,17 @@ def test_published_facts() -> None:
         size=53533754,
         digest=Digest("sha1", "405fc5acd08a3bb12de8ee5e23a96bec22f08204"),
     )
-    torchvision = lookup("googlenet_bn_imagenet").source
-    assert isinstance(torchvision, Download)
-    assert torchvision.digest.hexdigest in torchvision.file
-    assert torchvision.url.endswith(torchvision.file)
+    for name in ("googlenet_bn_imagenet", "inception_v3_imagenet"):
+        torchvision = lookup(name).source
+        assert isinstance(torchvision, Download)
+        assert torchvision.digest.hexdigest in torchvision.file
+        assert torchvision.url.endswith(torchvision.file)
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=str)
 def test_every_row(model: ZooModel) -> None:
     assert MODELS[model.name] is model
-    assert model.architecture in ("googlenet", "googlenet_bn")
+    assert model.architecture in BACKBONES
     assert model.licence
     assert model.description
 
@@ -72,9 +74,13 @@ def test_table_is_read_only() -> None:
 
 def test_torchvision_url() -> None:
     models = pytest.importorskip("torchvision.models")
-    source = lookup("googlenet_bn_imagenet").source
-    assert isinstance(source, Download)
-    assert models.GoogLeNet_Weights.IMAGENET1K_V1.url == source.url
+    for name, weights in (
+        ("googlenet_bn_imagenet", models.GoogLeNet_Weights.IMAGENET1K_V1),
+        ("inception_v3_imagenet", models.Inception_V3_Weights.IMAGENET1K_V1),
+    ):
+        source = lookup(name).source
+        assert isinstance(source, Download)
+        assert weights.url == source.url
 
 
 def test_file_names_stay_in_the_cache() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from detect.backbones.nin import NIN
 from detect.googlenet import STAGES, GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.multibox_trunk import GoogLeNetTrunk, Network
@@ -83,10 +84,15 @@ def test_frozen_stages_can_thaw(network: Network) -> None:
 
 
 def test_another_stage(network: Network) -> None:
-    with pytest.raises(ValueError, match=r"frozen: expected none or conv1 or .* 4e, got '5a'"):
+    with pytest.raises(ValueError, match=r"frozen: expected none or conv1 or .* 4e with .*, got '5a'"):
         GoogLeNetTrunk(network, frozen="5a")
 
 
 def test_batch_statistics_stay_in_training() -> None:
     trunk = GoogLeNetTrunk(GoogLeNetBN(1)).train()
     assert not any(module.training for module in trunk.modules() if isinstance(module, nn.BatchNorm2d))
+
+
+def test_other_architectures_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^MultiBox: expected a network of googlenet or googlenet_bn, got nin$"):
+        GoogLeNetTrunk(NIN(1))

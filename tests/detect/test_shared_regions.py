@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from random_model import save_random_model
 from torch import Tensor
 
+from detect.backbones.map_grid import GOOGLENET_GRID, in_cells
 from detect.detector import Detector, shared_settings
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
@@ -21,13 +22,11 @@ from detect.model_file import bvlc_info, save_model
 from detect.region_warp import RegionWarper, WarpSettings
 from detect.shared_map import align_regions
 from detect.shared_regions import (
-    CELLS,
     LevelImages,
     SharedRegions,
     SharedSettings,
     at_level,
     crops_equivalent,
-    in_cells,
     nearest_scale,
     padded_size,
     read_regions,
@@ -35,6 +34,7 @@ from detect.shared_regions import (
     resized_sizes,
 )
 
+CELLS = GOOGLENET_GRID.cells
 EXACT = SharedSettings(short_sides=(224,), context=0, margin=0, multiple=1)
 PLAIN = InputFormat("rgb", (0.0, 0.0, 0.0))
 

@@ -84,7 +84,7 @@ def test_frozen_stages_change_no_output_and_get_no_gradient(
     for name in STAGES:
         weights = [p for module in network.stage_modules(name) for p in module.parameters()]
         assert weights
-        assert all(p.requires_grad == (name not in frozen_stages(frozen)) for p in weights)
+        assert all(p.requires_grad == (name not in frozen_stages(network, frozen)) for p in weights)
 
 
 def test_unfreezing(network: GoogLeNet | GoogLeNetBN) -> None:
@@ -159,11 +159,12 @@ def test_seeds_of_steps() -> None:
 
 
 def test_stages_by_name() -> None:
-    assert frozen_stages("none") == ()
-    assert frozen_stages("3a") == ("conv1", "conv2", "3a")
-    assert frozen_stages("4e") == STAGES
-    with pytest.raises(ValueError, match=r"frozen: expected none or conv1 or .* or 4e, got '5a'"):
-        frozen_stages("5a")
+    network = GoogLeNet(2)
+    assert frozen_stages(network, "none") == ()
+    assert frozen_stages(network, "3a") == ("conv1", "conv2", "3a")
+    assert frozen_stages(network, "4e") == STAGES
+    with pytest.raises(ValueError, match=r"frozen: expected none or conv1 or .* or 4e with googlenet, got '5a'"):
+        frozen_stages(network, "5a")
 
 
 def test_places_that_do_not_fit() -> None:
@@ -194,7 +195,7 @@ def test_boxes_from_cells_have_dropout_of_their_own(kind: type[GoogLeNet] | type
     maps = network.stem_to_4e(images).detach()
     given = {"slots": torch.tensor([4, 0, 7]), "generator_seed": 5, "total_slots": 8}
     plain = tail_outputs(network, maps, dropout=0.0, **given)
-    pooled = network.pool4(maps)
+    pooled = network.cells(maps)
     torch.testing.assert_close(plain.deltas, regressor(pooled))
     mask = dropout_mask(given["slots"], 8, HIDDEN, 0.4, 5, "boxes")
     assert mask is not None

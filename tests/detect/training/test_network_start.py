@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from detect.backbones.backbone import Backbone
 from detect.class_tables import DetectionClass, ilsvrc_detection_classes
 from detect.googlenet import GoogLeNet
 from detect.input_format import BVLC_INPUT, TORCHVISION_INPUT
-from detect.model_file import Model, Network, load_model, save_model
+from detect.model_file import Model, load_model, save_model
 from detect.model_info import ModelInfo, ProposalSetting, Provenance
 from detect.training.network_start import start_network, with_members
 from detect.zero_shot_head import ZeroShotHead
@@ -48,11 +49,13 @@ def model() -> Model:
     return Model(ZERO_SHOT, network, "")
 
 
-def start(model: Model | None, classes: tuple[DetectionClass, ...] = PETS, **options: Any) -> tuple[ModelInfo, Network]:
+def start(
+    model: Model | None, classes: tuple[DetectionClass, ...] = PETS, **options: Any
+) -> tuple[ModelInfo, Backbone]:
     return start_network(model, classes, **{**OPTIONS, **options})
 
 
-def probs(info: ModelInfo, network: Network, features: Tensor) -> Tensor:
+def probs(info: ModelInfo, network: Backbone, features: Tensor) -> Tensor:
     with torch.no_grad():
         logits = network.classifier(features)
         result: Tensor = ZeroShotHead(info.classes, info.num_outputs, background_logit=info.background_logit)(logits)

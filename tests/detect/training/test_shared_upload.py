@@ -14,7 +14,7 @@ from detect.box_coding import decode_boxes
 from detect.input_format import BVLC_INPUT
 from detect.mirroring import mirrored_boxes
 from detect.region_warp import WarpSettings
-from detect.shared_regions import CELLS, LevelImages, SharedRegions, SharedSettings, read_regions
+from detect.shared_regions import LevelImages, SharedRegions, SharedSettings, read_regions
 from detect.training.region_samples import Distortion, ImageSample, RegionBatch, TrainingBatch
 from detect.training.region_upload import upload
 from detect.training.shared_upload import PlacedRegions, upload_shared
@@ -98,7 +98,7 @@ def test_odd_images() -> None:
     for size in ((1, 1), (1, 300), (40, 3)):
         batch = on_cpu(picture(0, 3, size=size, mirrored=True))
         (regions,) = read(batch)
-        assert regions.shape == (3, 3, CELLS, CELLS)
+        assert regions.shape == (3, 3, 14, 14)
         assert regions.isfinite().all()
 
 
