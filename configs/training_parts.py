@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -211,12 +210,8 @@ def run_settings(
     """The configuration, the model by its content and the data by theirs: what decides the course of training.
 
     Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
-<<<<<<< HEAD
-    nor one without kindred or common classes of these, so that runs from before there was any can be resumed. What
-    `detect` will propose changes nothing in training.
-=======
-    nor one without kindred classes of these, nor one from a model or of GoogLeNet of its architecture, so that runs
-    from before there was any can be resumed. What `detect` will propose changes nothing in training.
+    nor one without kindred or common classes of these, nor one from a model or of GoogLeNet of its architecture, so
+    that runs from before there was any can be resumed. What `detect` will propose changes nothing in training.
     """
     settings = dataclasses.asdict(config)
     unused = ["detection", *(("regions", "short_sides") if config.regions == "warp" else ())]
@@ -243,18 +238,13 @@ def _rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _labels(names: Sequence[str], classes: Sequence[DetectionClass]) -> list[int]:
-    """Of classes by name.
+    """Of classes by name; raises ValueError if there is none of a name."""
+    from detect.classification_classes import ClassFinder
 
-    Raises:
-        ValueError: if there is none of a name.
-    """
-    labels = {one.name: label for label, one in enumerate(classes)}
-    for name in names:
-        if name not in labels:
-            near = difflib.get_close_matches(name, labels, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise ValueError(f"head.common: no class {name!r} among the {len(labels)}{hint}")
-    return [labels[name] for name in names]
+    try:
+        return [ClassFinder(classes).label(name) for name in names]
+    except ValueError as error:
+        raise ValueError(f"head.common: {error}") from error
 
 
 def _upload(config: ClassifierTrainingConfig, info: ModelInfo) -> Upload:
