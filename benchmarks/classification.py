@@ -12,13 +12,13 @@ import argparse
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from annotated_photos import annotated_photos
 from measuring import environment, write_json
 
 from detect.class_tables import ilsvrc_classification_classes
+from detect.classification_crops import crops_of, cut_crops
 from detect.image_decoding import decode_image
 from detect.model_file import load_model
 from detect.model_zoo import find_model_file
@@ -29,8 +29,8 @@ BATCH = 16
 
 def centre_crop(path: Path) -> np.ndarray:
     """uint8 RGB (224, 224, 3)."""
-    squashed = cv2.resize(decode_image(path), (256, 256), interpolation=cv2.INTER_LINEAR)
-    return squashed[16:240, 16:240]
+    image = decode_image(path)
+    return cut_crops(image, crops_of((image.shape[0], image.shape[1]), 1))[0]
 
 
 def predict(classifier: RegionClassifier, crops: np.ndarray) -> tuple[np.ndarray, float]:

@@ -13,7 +13,9 @@ from detect.whole_files import UNFINISHED, OutputError
 
 
 def recorded_outputs(folder: Path, kind: RunKind) -> Iterator[Path]:
-    """The files of the images on record; none if the run was told to draw none."""
+    """The files of the images on record; none if the run was told to draw none, or its kind has none."""
+    if kind.output_name is None:
+        return
     settings = (description_in(folder) or {}).get("settings")
     drew = settings.get("draw", True) if isinstance(settings, dict) else True
     if drew and (folder / kind.records).exists():

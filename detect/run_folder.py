@@ -90,7 +90,7 @@ class RunFolder:
                     f"--resume: the run in {self.folder} has {done!r} as image {position + 1}, the sources now give "
                     f"{'no such image' if now is None else repr(now)}; restore the sources, or give --overwrite"
                 )
-        if not self.kind.outputs:
+        if self.kind.output_name is not None and not self.kind.outputs:
             self._leftover = self._left_without_record(names)
             self._refuse_files_in_the_way(names[len(self.done) :])
 
@@ -161,7 +161,8 @@ class RunFolder:
         return self.folder / self.kind.outputs
 
     def output_path(self, name: str) -> Path:
-        """Where the file of an image goes."""
+        """Where the file of an image goes, for a kind of run that has them."""
+        assert self.kind.output_name is not None
         return self.outputs / self.kind.output_name(name)
 
     def _prepare(self, mode: Mode) -> None:
@@ -194,6 +195,7 @@ class RunFolder:
         return self.output_path(names[len(before)])
 
     def _refuse_files_in_the_way(self, names: Sequence[str]) -> None:
+        assert self.kind.output_name is not None
         outputs = {self.kind.output_name(name) for name in names}
         ours = {self._leftover, *(recorded_outputs(self.folder, self.kind) if self._replaces else ())}
         for output in sorted(outputs):

@@ -22,7 +22,7 @@ class RunKind:
     Attributes:
         verb: of the command line.
         records: the file with one line per image.
-        output_name: image → its own file, below `outputs`.
+        output_name: image → its own file, below `outputs`; None: images have no files.
         outputs: a folder for the files of the images, which belongs to the run; empty: they lie in the output
             folder itself, perhaps beside files of the user.
         exports: files made of the finished records.
@@ -30,7 +30,7 @@ class RunKind:
 
     verb: str
     records: str
-    output_name: Callable[[str], str]
+    output_name: Callable[[str], str] | None
     outputs: str = ""
     exports: tuple[str, ...] = ()
 
@@ -43,7 +43,13 @@ DETECT = RunKind(
     exports=("coco.json", "ilsvrc.txt", "detections.csv"),
 )
 PROPOSE = RunKind(verb="propose", records="proposals.jsonl", output_name=proposal_name)
-KINDS = (DETECT, PROPOSE)
+CLASSIFY = RunKind(
+    verb="evaluate classification",
+    records="predictions.jsonl",
+    output_name=None,
+    exports=("predictions.csv", "metrics.json"),
+)
+KINDS = (DETECT, PROPOSE, CLASSIFY)
 
 
 def holds_run(folder: Path, kind: RunKind) -> bool:

@@ -17,6 +17,7 @@ DESCRIPTION = """R-CNN-style object detection after GoogLeNet's winning ILSVRC 2
   googlenet-rcnn propose PHOTOS --out OUT     boxes where an object might be, for each photo
   googlenet-rcnn evaluate detections          mAP by the rules of ILSVRC, VOC or COCO, and why
   googlenet-rcnn evaluate proposals           how many objects such boxes cover, given ground truth
+  googlenet-rcnn evaluate classification      top-1 and top-5 accuracy of networks, by 1, 10 or 144 crops
   googlenet-rcnn train classifier             a detector from annotated photos
   googlenet-rcnn train multibox               learned proposals, to be added to selective search
   googlenet-rcnn models list                  the networks that detect can use
