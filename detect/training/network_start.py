@@ -77,15 +77,20 @@ def start_network(
         network = build_network(info, auxiliary=auxiliary)
         for part in (network, *map(network.auxiliary_on, network.auxiliary_channels)):
             if part is not None:
-                nn.init.normal_(part.classifier.weight, std=DEVIATION)
-                nn.init.zeros_(part.classifier.bias)
+                draw_outputs(part.classifier)
         network.start_weights()
     if model is not None:
-        _take_over_features(network, model.network)
+        take_over_features(network, model.network)
         _take_over_boxes(network, model, info)
         if start == "classes":
             _take_over_outputs(network.classifier, model, info, chosen, background_logit)
     return info, network.to(memory_format=torch.channels_last).train()
+
+
+def draw_outputs(layer: nn.Linear) -> None:
+    """Outputs that start at random: small weights, no bias."""
+    nn.init.normal_(layer.weight, std=DEVIATION)
+    nn.init.zeros_(layer.bias)
 
 
 def with_members(classes: Sequence[DetectionClass]) -> tuple[DetectionClass, ...]:
@@ -152,7 +157,7 @@ def provenance_of(model: Model | None) -> Provenance:
     )
 
 
-def _take_over_features(network: Backbone, old: Backbone) -> None:
+def take_over_features(network: Backbone, old: Backbone) -> None:
     """All weights but those of the classifier, the box regressor and the auxiliary classifiers."""
     heads = (f"{network.classifier_name}.", "box_regressor.", "auxiliary_")
     state = {name: value for name, value in old.state_dict().items() if not name.startswith(heads)}
