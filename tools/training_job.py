@@ -1,4 +1,4 @@
-"""What a training run is of: all that the runs of the classifier and of MultiBox do differently."""
+"""What a training run is of: all that runs of different kinds do differently."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from configs.training import OptimisationConfig
+from tools.training_description import RunData
 from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
-    from configs.training_data import TrainingData
     from detect.training.training_loop import Stream
     from detect.training.training_module import NetworkTraining
     from detect.training.training_report import Summary
@@ -48,7 +48,7 @@ class TrainingJob(ABC):
     """
 
     config: RunSettings
-    data: TrainingData
+    data: RunData
     settings: dict[str, Any]
     module: NetworkTraining[Any]
     judge: Judge | None
@@ -85,3 +85,9 @@ class TrainingJob(ABC):
     @abstractmethod
     def last_words(self, path: Path) -> str:
         """What to do with the model file now."""
+
+
+def trained_on(before: str, name: str, images: int) -> str:
+    """What a model's file says of its data: those it started from, and those of this run."""
+    data = f"{images} images of {name.encode('utf-8', 'backslashreplace').decode()}"
+    return f"{before}; fine-tuned on {data}" if before else data
