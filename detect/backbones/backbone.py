@@ -21,8 +21,9 @@ class Backbone(nn.Module):
     places; both together are the `tail`. Constructors take `num_classes`, `auxiliary`, `box_outputs` and `box_cells`,
     as `GoogLeNet` explains them.
 
-    Batch normalisation always uses the stored statistics, in training too: those of a few regions of a few images
-    are poor, and would make a region's result depend on its batch.
+    Batch normalisation uses the stored statistics, in training too: those of a few regions of a few images are poor,
+    and would make a region's result depend on its batch. Training on whole images may say otherwise
+    (`detect.training.backbone_training.see_by_batch`).
 
     Attributes:
         name: the architecture's.

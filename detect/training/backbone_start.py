@@ -49,10 +49,7 @@ def start_backbone(
         ValueError: if the size is below the least that the network takes, or the architecture has no auxiliary
             classifiers and they are wanted.
     """
-    try:
-        backbone_named(architecture).check_size(size, size)
-    except ValueError as error:
-        raise ValueError(f"size: {error}") from error
+    check_input(architecture, size)
     info = classification_info(model, classes, architecture, name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -68,6 +65,15 @@ def start_backbone(
         take_over_features(network, model.network)
         _take_over_classifier(network.classifier, model, classes)
     return info, network.to(memory_format=torch.channels_last).train()
+
+
+def check_input(architecture: str, size: int) -> None:
+    """Raises ValueError if there is no such architecture, or if it does not take images of size × size pixels."""
+    kind = backbone_named(architecture)
+    try:
+        kind.check_size(size, size)
+    except ValueError as error:
+        raise ValueError(f"size: {error}") from error
 
 
 def classification_info(

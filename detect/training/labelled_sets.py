@@ -71,6 +71,9 @@ def _folder_classes(folder: Path, flag: str) -> tuple[DetectionClass, ...]:
         names = class_folders(folder)
     except ValueError as error:
         raise ValueError(f"{flag}: {error}") from error
+    for name in names:
+        if not name.isprintable():  # the name goes into tables and a model file
+            raise ValueError(f"{flag}: expected class folders with printable names, got {name!r} in {folder}")
     return tuple(
         DetectionClass(name if name in ilsvrc else "", ilsvrc.get(name, name), (label,))
         for label, name in enumerate(names)

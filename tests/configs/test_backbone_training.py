@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import configs
 from configs import backbone_training
 from configs.backbone_training import (
     BackboneHeadConfig,
@@ -19,8 +21,19 @@ from configs.backbone_training import (
 from detect.backbones.registry import BACKBONES
 from detect.training.backbone_stream import INTERPOLATIONS
 from detect.training.labelled_sets import LABELLED_KINDS
+from tools.train_backbone_options import build_parser, config_of
 
 DATA = LabelledDataConfig("folders", "tree")
+YAML = sorted(Path(configs.__file__).parent.glob("train_backbone_*.yaml"))
+
+
+@pytest.mark.parametrize("path", YAML, ids=[path.stem for path in YAML])
+def test_the_files_that_come_along_can_be_run(path: Path) -> None:
+    config = config_of(build_parser().parse_args(["--config", str(path), "--out", "x"]))
+    assert config.validation.data is not None
+    assert config.data.kind == config.validation.data.kind
+    assert path.read_text().startswith("# Paper: Szegedy et al.")
+    assert f"configs/{path.name} --data_root DATA" in path.read_text()
 
 
 def test_the_defaults_are_googlenet_s() -> None:
