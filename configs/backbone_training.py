@@ -126,8 +126,8 @@ class BackboneTrainingConfig:
     Attributes:
         data: what is trained on.
         data_root: where relative paths of data sets begin.
-        backbone: architecture of the network: googlenet, googlenet_bn, nin, inception_v2 or inception_v3. None: the
-            model's; without a model, googlenet.
+        backbone: architecture of the network: googlenet, googlenet_naive, googlenet_bn, nin, inception_v2 or
+            inception_v3. None: the model's; without a model, googlenet.
         model: what training starts from, name or file; None: random weights. Of a model of other classes all but the
             classifier is taken.
         size: a side of the network's input in pixels. GoogLeNet: 224.
