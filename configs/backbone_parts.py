@@ -101,10 +101,11 @@ def build_stream(config: BackboneTrainingConfig, data: BackboneData) -> Stream:
 
 
 def run_settings(config: BackboneTrainingConfig, data: BackboneData, model: Model | None) -> dict[str, Any]:
-    """What decides the course of training: the configuration, and by their content model and data."""
+    """What decides the course of training: the configuration, and by their content model and data; no folders."""
     settings = dataclasses.asdict(config)
     for name in ("data", "data_root", "model"):
         del settings[name]
+    del settings["validation"]["data"]
     settings["backbone"] = architecture_of(config, model)
     settings["batch_norm"] = "batch" if _by_batch(config) else "stored"
     return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}

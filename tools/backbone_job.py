@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.backbone_data import BackboneData, read_backbone_data
 from configs.backbone_training import BackboneTrainingConfig
-from tools.run_description import commit
 from tools.training_description import config_yaml, run_description
-from tools.training_job import TrainingJob, trained_on
+from tools.training_job import TrainingJob, with_origin
 from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
@@ -61,12 +59,8 @@ class BackboneJob(TrainingJob):
         """The averaged weights in full precision, as training may go on from them; no auxiliary classifiers."""
         from detect.model_file import save_model
 
-        origin = dataclasses.replace(
-            self._info.provenance,
-            data=trained_on(self._info.provenance.data, self.data.train.name, len(self.data.train)),
-            config=json.dumps(self.settings, sort_keys=True),
-            commit=commit() or "",
-        )
+        train = self.data.train
+        origin = with_origin(self._info.provenance, data=train.name, images=len(train), settings=self.settings)
         info = dataclasses.replace(self._info, name=self.config.name or self._out.resolve().name, provenance=origin)
         save_model(path, info, self.module.averaged_state())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,8 @@ from configs.training import ClassifierTrainingConfig
 from configs.training_data import TrainingData, read_training_data
 from tools.folder_runs import MOST_WORKERS, usable_cores
 from tools.progress import ImageProgress
-from tools.run_description import commit
 from tools.training_description import config_yaml, run_description
-from tools.training_job import TrainingJob, trained_on
+from tools.training_job import TrainingJob, with_origin
 from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
@@ -157,12 +155,9 @@ class ClassifierJob(TrainingJob):
 
     def _with_origin(self, info: ModelInfo) -> ModelInfo:
         """The description with what it was trained on, and by which code."""
-        origin = dataclasses.replace(
-            info.provenance,
-            data=trained_on(info.provenance.data, self.data.train.name, len(self.data.train)),
-            config=json.dumps(without_places(self.settings), sort_keys=True),
-            commit=commit() or "",
-        )
+        train = self.data.train
+        settings = without_places(self.settings)
+        origin = with_origin(info.provenance, data=train.name, images=len(train), settings=settings)
         return dataclasses.replace(info, name=self.config.name or self._out.resolve().name, provenance=origin)
 
 

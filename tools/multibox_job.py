@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.multibox_training import MultiBoxTrainingConfig
 from configs.training_data import TrainingData, read_training_data
-from tools.run_description import commit
 from tools.training_description import config_yaml, run_description
-from tools.training_job import TrainingJob, trained_on
+from tools.training_job import TrainingJob, with_origin
 from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
@@ -67,12 +65,8 @@ class MultiBoxJob(TrainingJob):
         """The averaged weights, and the priors."""
         from detect.multibox_file import save_multibox
 
-        origin = dataclasses.replace(
-            self._info.provenance,
-            data=trained_on(self._info.provenance.data, self.data.train.name, len(self.data.train)),
-            config=json.dumps(self.settings, sort_keys=True),
-            commit=commit() or "",
-        )
+        train = self.data.train
+        origin = with_origin(self._info.provenance, data=train.name, images=len(train), settings=self.settings)
         name = self.config.name or self._out.resolve().name
         info = dataclasses.replace(self._info, name=name, provenance=origin)
         save_multibox(path, info, self.module.averaged_state())

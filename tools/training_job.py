@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from configs.training import OptimisationConfig
+from tools.run_description import commit
 from tools.training_description import RunData
 from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
+    from detect.model_info import Provenance
     from detect.training.training_loop import Stream
     from detect.training.training_module import NetworkTraining
     from detect.training.training_report import Summary
@@ -87,7 +91,19 @@ class TrainingJob(ABC):
         """What to do with the model file now."""
 
 
-def trained_on(before: str, name: str, images: int) -> str:
-    """What a model's file says of its data: those it started from, and those of this run."""
-    data = f"{images} images of {name.encode('utf-8', 'backslashreplace').decode()}"
-    return f"{before}; fine-tuned on {data}" if before else data
+def with_origin(before: Provenance, *, data: str, images: int, settings: Mapping[str, Any]) -> Provenance:
+    """What a model's file says of its origin, after a run.
+
+    Args:
+        before: of what the run started from.
+        data: name of what was trained on.
+        images: number of them.
+        settings: of the run.
+    """
+    learnt = f"{images} images of {data.encode('utf-8', 'backslashreplace').decode()}"
+    return dataclasses.replace(
+        before,
+        data=f"{before.data}; fine-tuned on {learnt}" if before.data else learnt,
+        config=json.dumps(settings, sort_keys=True),
+        commit=commit() or "",
+    )

@@ -55,6 +55,9 @@ class TestRun:
         assert [one.name for one in model.info.classes] == ["blue", "green", "red"]
         assert (model.info.name, model.info.architecture, model.info.head) == ("tiny", "nin", "zero_shot")
         assert "images of photos" in model.info.provenance.data
+        told = json.loads(model.info.provenance.config)
+        assert (told["size"], told["batch_norm"], told["backbone"]) == (39, "batch", "nin")
+        assert "path" not in model.info.provenance.config, "which is nobody else's business"
         run = described(out)
         counts = run["data"]
         assert (run["status"], run["verb"], counts["classes"]) == ("finished", "train backbone", 3)
