@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from training_data import add_photo_options, split_photos
 
 from detect.detections import Detections
-from detect.detector import shared_settings
+from detect.detector import DetectorSettings, shared_settings
 from detect.ensemble import Ensemble, Member
 from detect.freed_memory import keep_freed_memory
 from detect.image_decoding import decode_image
@@ -34,7 +34,6 @@ from detect.model_file import load_model
 from detect.model_zoo import find_model_file
 from detect.proposers import build_proposer
 from detect.region_classifier import RegionClassifier
-from detect.suppression import suppress
 from detect.training.validation import MIN_SCORE, score
 from detect.training.validation_truth import ground_truth_of
 from detect.view_averaging import average, joined
@@ -42,6 +41,7 @@ from proposals.proposals import Proposer
 
 BUDGETS = (25, 50, 100, 150, 200, 300, 500, 1000, None)
 LISTS = {"selective search ×2": "selective_search", "both": "both"}
+AFTERWARDS = DetectorSettings(min_score=MIN_SCORE)
 BATCH = 64
 
 
@@ -65,7 +65,7 @@ class Timed:
         every = [joined(view) for view in zip(*answers, strict=True)]
         moved, probs = average(torch.from_numpy(boxes), every, image.shape[:2])
         counts = [len(boxes) if budget is None else min(budget, len(boxes)) for budget in BUDGETS]
-        found = [suppress(moved[:count], probs[:count], min_score=MIN_SCORE) for count in counts]
+        found = [AFTERWARDS.suppressed(moved[:count], probs[:count]) for count in counts]
         ends = np.minimum(np.arange(len(seconds)) * BATCH, len(boxes))
         return found, np.interp(counts, ends, seconds).tolist()
 

@@ -38,7 +38,6 @@ from detect.model_file import load_model
 from detect.model_zoo import find_model_file
 from detect.region_warp import RegionWarper, WarpSettings, add_context
 from detect.shared_regions import LevelImages, SharedRegions
-from detect.suppression import suppress
 from detect.zero_shot_head import ZeroShotHead
 
 STAGES = ("propose", "map", "read", "classify", "suppress")
@@ -69,7 +68,7 @@ class Ours:
             probs.append(clock("classify", lambda regions=regions: self.classify(regions).probs))
         clock.multiply(len(boxes) / len(measured))
         device_boxes, all_probs = torch.from_numpy(boxes).to(device), repeat(torch.cat(probs), len(boxes))
-        clock("suppress", lambda: suppress(device_boxes, all_probs, min_score=MIN_SCORE))
+        clock("suppress", lambda: detector.settings.suppressed(device_boxes, all_probs))
         return clock.seconds, len(boxes)
 
     def reader(self, image: np.ndarray, boxes: np.ndarray) -> RegionWarper | SharedRegions:

@@ -34,7 +34,6 @@ from detect.image_decoding import decode_image
 from detect.image_sources import find_images
 from detect.multibox_file import build_multibox, find_multibox_file, load_multibox
 from detect.shared_regions import LevelImages, SharedRegions, SharedSettings
-from detect.suppression import suppress
 from detect.view_averaging import average, joined
 from proposals import selective_search
 from proposals.merged_proposals import UNCALIBRATED, merge
@@ -123,7 +122,7 @@ class Pipeline:
 
     def suppressed(self, boxes: np.ndarray, answers: list, image: np.ndarray) -> None:
         moved, probs = average(torch.from_numpy(boxes), [joined(answers)], image.shape[:2])
-        suppress(moved, probs, min_score=MIN_SCORE)
+        DetectorSettings(min_score=MIN_SCORE).suppressed(moved, probs)
 
 
 def main() -> None:

@@ -63,6 +63,9 @@ class DetectionConfig:
         box_regression: correct boxes, where the model was trained to; False: leave them as they were proposed.
         min_score: in [0, 1]; 0.6, where precision and recall on held-back photos balance (`benchmarks/min_score.py`).
         nms_iou: R-CNN on ILSVRC: 0.3.
+        vote_iou: a detection's box is the mean of those of all regions that overlap it by this, weighted by probability
+            (Gidaris and Komodakis 2015: 0.5); 1: it is the best region's.
+        nested_factor: of the score of a detection that lies in a better one of its class, or around it; 1: none.
         max_detections: per image.
         batch_size: regions a pass; None: 16 on a CPU, 128 on a GPU, of shared regions 64 and 512.
         workers: on a CPU, images at a time, None: one a core; beside a GPU, threads that decode and propose, None: all
@@ -80,6 +83,8 @@ class DetectionConfig:
     box_regression: bool = True
     min_score: float = 0.6
     nms_iou: float = 0.3
+    vote_iou: float = 0.4
+    nested_factor: float = 0.5
     max_detections: int = 100
     batch_size: int | None = None
     workers: int | None = None
@@ -93,9 +98,10 @@ class DetectionConfig:
         if self.short_sides is not None:
             check_short_sides(self.short_sides)
         check_choice("precision", self.precision, PRECISIONS)
-        for name, value in (("min-score", self.min_score), ("nms-iou", self.nms_iou)):
+        for name in ("min_score", "nms_iou", "vote_iou", "nested_factor"):
+            value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise ValueError(f"--{name}: expected a number in [0, 1], got {value}")
+                raise ValueError(f"--{name.replace('_', '-')}: expected a number in [0, 1], got {value}")
         check_least("max-detections", self.max_detections, 1)
         check_least("batch-size", self.batch_size, 1)
         check_least("workers", self.workers, 1)
@@ -117,6 +123,8 @@ def build_detector(config: DetectionConfig) -> Detector:
     settings = DetectorSettings(
         min_score=config.min_score,
         nms_iou=config.nms_iou,
+        vote_iou=config.vote_iou,
+        nested_factor=config.nested_factor,
         max_detections=config.max_detections,
         batch_size=config.batch_size,
     )

@@ -35,6 +35,8 @@ class HeadConfig:
         unannotated: a background region may be of a class that its image is not annotated for, but seldom is: weight of
             these classes' probability beside background's. 1: it may be any of them; 0: it is background. Papers on
             data annotated for all classes have no such thing.
+        common: names of classes that photos often show beside what they are annotated for, such as person: there a
+            background region may well be one of them, and their weight is 1.
     """
 
     kind: str = "marginal"
@@ -48,6 +50,7 @@ class HeadConfig:
     carry_over: int = 5
     kindred: bool = False
     unannotated: float = 0.1
+    common: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("head.kind", self.kind, ("marginal", "softmax"))

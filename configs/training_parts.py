@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     import torch
 
     from detect.backbones.backbone import Backbone
+    from detect.class_tables import DetectionClass
     from detect.model_file import Model
     from detect.model_info import ModelInfo
     from detect.training.proposal_store import ProposalStore
@@ -110,6 +111,7 @@ def build_module(
             box_weight=head.box_weight,
             background=data.train.background.tolist(),
             unannotated=head.unannotated,
+            common=_labels(head.common, info.classes),
             distillation=config.distillation.weight,
             trust=config.distillation.trust,
         ),
@@ -194,8 +196,8 @@ def run_settings(
     """The configuration, the model by its content and the data by theirs: what decides the course of training.
 
     Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
-    nor one without kindred classes of these, nor one from a model or of GoogLeNet of its architecture, so that runs
-    from before there was any can be resumed. What `detect` will propose changes nothing in training.
+    nor one without kindred or common classes of these, nor one from a model or of GoogLeNet of its architecture, so
+    that runs from before there was any can be resumed. What `detect` will propose changes nothing in training.
     """
     settings = dataclasses.asdict(config)
     unused = ["detection", *(("regions", "short_sides") if config.regions == "warp" else ())]
@@ -203,8 +205,9 @@ def run_settings(
         unused.append("distillation")
     for name in ("data", "data_root", "model", *unused):
         del settings[name]
-    if not config.head.kindred:
-        del settings["head"]["kindred"]
+    for name in ("kindred", "common"):
+        if not settings["head"][name]:
+            del settings["head"][name]
     if model is not None or config.backbone in (None, WITHOUT_A_MODEL):
         del settings["backbone"]
     if config.distillation.weight:
@@ -218,6 +221,16 @@ def run_settings(
 
 def _rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: one.half().float() if one.is_floating_point() else one for name, one in state.items()}
+
+
+def _labels(names: Sequence[str], classes: Sequence[DetectionClass]) -> list[int]:
+    """Of classes by name; raises ValueError if there is none of a name."""
+    from detect.classification_classes import ClassFinder
+
+    try:
+        return [ClassFinder(classes).label(name) for name in names]
+    except ValueError as error:
+        raise ValueError(f"head.common: {error}") from error
 
 
 def _upload(config: ClassifierTrainingConfig, info: ModelInfo) -> Upload:

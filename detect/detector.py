@@ -37,6 +37,8 @@ class DetectorSettings:
     Attributes:
         min_score: detections below it are dropped.
         nms_iou: overlap above which the worse of two detections of a class goes (R-CNN on ILSVRC: 0.3).
+        vote_iou: overlap from which on a region has a vote on where a detection's box is; 1: boxes stay.
+        nested_factor: of the score of a detection that lies in a better one of its class; 1: it stays.
         max_detections: kept per image, best first, all classes together.
         batch_size: regions in one pass of the network; None: 16 on a CPU (what fits its caches), 128 on a GPU; of
             shared regions, whose pass is shorter, 64 and 512.
@@ -44,17 +46,32 @@ class DetectorSettings:
 
     min_score: float = 0.6
     nms_iou: float = 0.3
+    vote_iou: float = 0.4
+    nested_factor: float = 0.5
     max_detections: int = 100
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("min_score", self.min_score), ("nms_iou", self.nms_iou)):
+        for name in ("min_score", "nms_iou", "vote_iou", "nested_factor"):
+            value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name}: expected a number in [0, 1], got {value}")
         if self.max_detections < 1:
             raise ValueError(f"max_detections: expected at least 1, got {self.max_detections}")
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size: expected at least 1, got {self.batch_size}")
+
+    def suppressed(self, boxes: Tensor, probs: Tensor) -> Detections:
+        """What `suppress` makes of an image's regions with these settings."""
+        return suppress(
+            boxes,
+            probs,
+            min_score=self.min_score,
+            nms_iou=self.nms_iou,
+            vote_iou=self.vote_iou,
+            nested_factor=self.nested_factor,
+            max_detections=self.max_detections,
+        )
 
 
 _BATCH_SIZES = {(False, False): 16, (False, True): 64, (True, False): 128, (True, True): 512}  # by GPU, shared
@@ -223,14 +240,7 @@ class Detector:
     def _finish(self, image: _OpenImage) -> Classified:
         started = time.perf_counter()
         boxes, probs = (copy.wait() for copy in image.result)
-        settings = self.settings
-        detections = suppress(
-            boxes,
-            probs,
-            min_score=settings.min_score,
-            nms_iou=settings.nms_iou,
-            max_detections=settings.max_detections,
-        )
+        detections = self.settings.suppressed(boxes, probs)
         return Classified(detections, image.seconds + time.perf_counter() - started)
 
     def _boxes_and_probs(self, image: _OpenImage) -> tuple[Tensor, Tensor]:

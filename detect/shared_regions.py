@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from detect.backbones.map_grid import GOOGLENET_GRID, STRIDE, MapGrid
+from detect.backbones.map_grid import GOOGLENET_GRID, STRIDE, MapGrid, in_cells
 from detect.input_format import InputFormat
 from detect.region_warp import WarpSettings, add_context, check_boxes
 from detect.shared_map import align_regions
@@ -269,30 +269,6 @@ def nearest_scale(boxes: NDArray[np.float64], scales: NDArray[np.float64], size:
     resized = sides[:, None] * np.sqrt(scales.prod(axis=1))
     best: NDArray[np.int64] = np.abs(np.log(resized / size)).argmin(axis=1)
     return best
-
-
-def in_cells(
-    boxes: NDArray[np.float64],
-    scale: Sequence[float] | NDArray[np.float64],
-    margin: int,
-    size: int,
-    grid: MapGrid = GOOGLENET_GRID,
-) -> NDArray[np.float64]:
-    """Where to read boxes in a map, so that each cell read is where that of the warped region would be.
-
-    Args:
-        boxes: (N, 4) xyxy pixels of the image, with context. scale: of x and y.
-        margin: pixels around the resized image. size: of a warped region.
-    Returns:
-        (N, 4) in cells, continuous edges, for `align_regions`.
-    """
-    factors = np.array([scale[0], scale[1]] * 2)
-    resized = boxes * factors + margin
-    off_centre = grid.first_centre - STRIDE / 2  # of a cell, from where an even division of the pixels would have it
-    sides = np.tile(resized[:, 2:] - resized[:, :2], 2)
-    resized[:, 2:] -= sides[:, 2:] * (1 - grid.cells * STRIDE / size)  # what is right of and below the last cell
-    shifted: NDArray[np.float64] = (resized + sides * (off_centre / size) - off_centre) / STRIDE
-    return shifted
 
 
 def crops_equivalent(size: tuple[int, int], settings: SharedSettings) -> float:

@@ -1,4 +1,4 @@
-"""From region probabilities to detections: threshold, per-class non-maximum suppression, the best of an image.
+"""From region probabilities to detections: threshold, per-class non-maximum suppression, votes, the best of an image.
 
 Suppression is always the CPU's, so that a device changes nothing in it; `Detector` hands over what is on the CPU
 already. Of tensors on a GPU the host would wait twice: for how many pass the threshold, and for one copy of these
@@ -11,21 +11,33 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
+from detect.box_voting import voted_boxes
 from detect.detections import Detections
+from detect.nested_boxes import is_nested
 
 
 def suppress(
-    boxes: Tensor, probs: Tensor, *, min_score: float, nms_iou: float = 0.3, max_detections: int = 100
+    boxes: Tensor,
+    probs: Tensor,
+    *,
+    min_score: float,
+    nms_iou: float = 0.3,
+    vote_iou: float = 1.0,
+    nested_factor: float = 1.0,
+    max_detections: int = 100,
 ) -> Detections:
     """Greedy suppression within each class (R-CNN, section 2.2), then the best `max_detections` of all classes.
 
     A region may be kept for several classes. A box goes if a better one of its class, kept before it, overlaps it
-    by more than `nms_iou`. Ties: the lower row, then the lower label first.
+    by more than `nms_iou`. Ties: the lower row, then the lower label first. What is nested among these is then believed
+    less, by which it may fall below the threshold, and the boxes that are kept are moved.
 
     Args:
         boxes: (N, 4) xyxy pixels, or (N, K, 4) where a region has a box of its own for each class; N may be 0.
         probs: (N, K) on the same device.
         min_score: detections below it are dropped.
+        vote_iou: see `detect.box_voting`; 1: boxes stay as they are.
+        nested_factor: of the score of a detection that is nested, see `detect.nested_boxes`; 1: it stays.
         max_detections: kept of an image; 0 keeps none.
     Returns:
         Detections, best first.
@@ -36,15 +48,27 @@ def suppress(
     of_regions = boxes.ndim == 2 and probs.ndim == 2 and len(probs) == len(boxes)
     if not (of_classes or of_regions) or boxes.shape[-1] != 4:
         raise ValueError(f"suppress: expected (N, 4) and (N, K), got {tuple(boxes.shape)} and {tuple(probs.shape)}")
-    if not (0 <= nms_iou <= 1 and 0 <= min_score <= 1):
-        raise ValueError(f"suppress: expected thresholds in [0, 1], got nms_iou {nms_iou}, min_score {min_score}")
+    for name, value in (
+        ("min_score", min_score),
+        ("nms_iou", nms_iou),
+        ("vote_iou", vote_iou),
+        ("nested_factor", nested_factor),
+    ):
+        if not 0 <= value <= 1:
+            raise ValueError(f"suppress: expected {name} in [0, 1], got {value}")
     if max_detections < 0:
         raise ValueError(f"suppress: expected max_detections of at least 0, got {max_detections}")
     passed = above(boxes, probs, min_score)
     passed = passed[torch.argsort(passed[:, 4], descending=True, stable=True)]
     candidates, labels = passed[:, :4], passed[:, 5].long()
-    kept = _nms_per_class(candidates, labels, nms_iou)[:max_detections]
-    return Detections(candidates[kept].numpy(), passed[kept, 4].numpy(), labels[kept].numpy())
+    kept = _nms_per_class(candidates, labels, nms_iou)
+    candidates, labels, scores = candidates[kept], labels[kept], passed[kept, 4]
+    if nested_factor < 1:
+        scores = torch.where(is_nested(candidates, labels), scores * nested_factor, scores)
+    order = torch.argsort(scores, descending=True, stable=True)
+    best = order[scores[order] >= min_score][:max_detections]
+    moved = voted_boxes(candidates[best], labels[best], boxes, probs, vote_iou)
+    return Detections(moved.numpy(), scores[best].numpy(), labels[best].numpy())
 
 
 def above(boxes: Tensor, probs: Tensor, min_score: float) -> Tensor:

@@ -129,6 +129,18 @@ def _add_result_options(parser: ArgumentParser) -> None:
         default=default.nms_iou,
         help="overlap above which the worse of two of a class goes",
     )
+    parser.add_argument(
+        "--vote-iou",
+        type=float,
+        default=default.vote_iou,
+        help="a box is the mean of all that overlap it by this, weighted by probability; 1: it stays as it is",
+    )
+    parser.add_argument(
+        "--nested-factor",
+        type=float,
+        default=default.nested_factor,
+        help="of the score of a box that lies in a better one of its class, or around it; 1: it stays",
+    )
     parser.add_argument("--max-detections", type=int, default=default.max_detections, help="kept per image, best first")
     parser.add_argument("--export", type=str, default="", help="further files: any of coco,ilsvrc,csv")
     parser.add_argument(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 STRIDE = 16  # pixels from a cell to the next, of every stem
 
@@ -25,3 +29,27 @@ class MapGrid:
 # GoogLeNet: cell l of 4e's map is centred on pixel 16 l + 14, whose middle is at 16 l + 14.5: conv1 is padded, and the
 # three 3×3 pools before 4e, whose inputs' pixels are 2, 4 and 8 of the image, round up and do not pad.
 GOOGLENET_GRID = MapGrid(cells=14, first_centre=14.5)
+
+
+def in_cells(
+    boxes: NDArray[np.float64],
+    scale: Sequence[float] | NDArray[np.float64],
+    margin: int,
+    size: int,
+    grid: MapGrid = GOOGLENET_GRID,
+) -> NDArray[np.float64]:
+    """Where to read boxes in a map, so that each cell read is where that of the warped region would be.
+
+    Args:
+        boxes: (N, 4) xyxy pixels of the image, with context. scale: of x and y.
+        margin: pixels around the resized image. size: of a warped region.
+    Returns:
+        (N, 4) in cells, continuous edges, for `align_regions`.
+    """
+    factors = np.array([scale[0], scale[1]] * 2)
+    resized = boxes * factors + margin
+    off_centre = grid.first_centre - STRIDE / 2  # of a cell, from where an even division of the pixels would have it
+    sides = np.tile(resized[:, 2:] - resized[:, :2], 2)
+    resized[:, 2:] -= sides[:, 2:] * (1 - grid.cells * STRIDE / size)  # what is right of and below the last cell
+    shifted: NDArray[np.float64] = (resized + sides * (off_centre / size) - off_centre) / STRIDE
+    return shifted

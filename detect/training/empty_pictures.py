@@ -139,7 +139,8 @@ def _pattern(rng: np.random.Generator, canvas: Canvas) -> None:
 def _dark(rng: np.random.Generator, canvas: Canvas) -> None:
     """A dark gradient with blurred lights."""
     height, width = canvas.shape[:2]
-    scene = np.linspace(*rng.uniform(0, 50, 2), height)[:, None, None] * rng.uniform(0.5, 1, 3) * np.ones((1, width, 1))
+    above, below = rng.uniform(0, 50, 2).tolist()
+    scene = np.linspace(above, below, height)[:, None, None] * rng.uniform(0.5, 1, 3) * np.ones((1, width, 1))
     rows, columns = np.mgrid[:height, :width]
     for _ in range(int(rng.integers(0, 15))):
         x, y, radius = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(2, 25)

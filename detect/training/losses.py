@@ -66,6 +66,7 @@ def log_weights(
     *,
     background: Sequence[int] = (),
     unannotated: float = 1.0,
+    common: Sequence[int] = (),
 ) -> Tensor:
     """How right each output of the network is for each target, as a logarithm.
 
@@ -75,9 +76,11 @@ def log_weights(
             those for which their images are not annotated: such a region is seldom one of them.
         unannotated: weight of these classes' probability beside background's, in [0, 1]. 1: the region may be any of
             them; 0: it is background.
+        common: labels of classes that photos show so often, whoever annotates them or not, that such a region may well
+            be one of them: their weight is 1.
     Returns:
         (T, num_outputs) float32: 0 for the outputs of `allowed_outputs`, log `unannotated` for those of classes that a
-        background target allows, −inf for the others.
+        background target allows and that are not common, −inf for the others.
     Raises:
         ValueError: as `allowed_outputs`, or if unannotated is out of range.
     """
@@ -87,7 +90,8 @@ def log_weights(
     weights = torch.zeros(right.shape).masked_fill(~right, -torch.inf)
     rows = torch.zeros(len(allowed), dtype=torch.bool)
     rows[torch.as_tensor(np.unique(np.asarray(background, np.int64)))] = True
-    seldom = rows[:, None] & right & ~memberships(classes, num_outputs)[:, -1]
+    members = memberships(classes, num_outputs)
+    seldom = rows[:, None] & right & ~members[:, [len(classes), *common]].any(dim=1)
     return weights.masked_fill(seldom, math.log(unannotated) if unannotated else -torch.inf)
 
 

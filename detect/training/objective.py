@@ -49,7 +49,7 @@ class Objective(nn.Module):
             class then teach boxes.
         auxiliary: weight of each auxiliary classifier's loss.
         box_weight: of the box loss.
-        background, unannotated: see `log_weights`.
+        background, unannotated, common: see `log_weights`.
         distillation: weight of `distillation_loss`, where regions have answers.
         trust: see `trusted_weights`.
     """
@@ -70,13 +70,16 @@ class Objective(nn.Module):
         box_weight: float,
         background: Sequence[int] = (),
         unannotated: float = 1.0,
+        common: Sequence[int] = (),
         distillation: float = 0.0,
         trust: float = 0.0,
     ) -> None:
         super().__init__()
         self.per_class, self.auxiliary, self.box_weight = per_class, auxiliary, box_weight
         self.distillation, self.trust = distillation, trust
-        weights = log_weights(allowed, classes, num_outputs, background=background, unannotated=unannotated)
+        weights = log_weights(
+            allowed, classes, num_outputs, background=background, unannotated=unannotated, common=common
+        )
         self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("members", memberships(classes, num_outputs), persistent=False)
         self.register_buffer("allowed", torch.from_numpy(allowed), persistent=False)

@@ -29,6 +29,8 @@ def test_the_choices_are_those_of_the_code_that_uses_them() -> None:
         ({"min_score": -0.01}, "--min-score: expected a number in [0, 1], got -0.01"),
         ({"min_score": float("nan")}, "--min-score: expected a number in [0, 1], got nan"),
         ({"nms_iou": 1.5}, "--nms-iou: expected a number in [0, 1], got 1.5"),
+        ({"vote_iou": -0.1}, "--vote-iou: expected a number in [0, 1], got -0.1"),
+        ({"nested_factor": 2}, "--nested-factor: expected a number in [0, 1], got 2"),
         ({"max_detections": 0}, "--max-detections: expected at least 1, got 0"),
         ({"batch_size": 0}, "--batch-size: expected at least 1, got 0"),
         ({"workers": -1}, "--workers: expected at least 1, got -1"),
@@ -74,7 +76,8 @@ def test_boxes_are_corrected_unless_told_otherwise() -> None:
 
 
 def test_bounds_are_in_range() -> None:
-    DetectionConfig(min_score=0, nms_iou=1, max_detections=1, batch_size=1, workers=1)
+    DetectionConfig(min_score=0, nms_iou=1, vote_iou=0, nested_factor=0, max_detections=1, batch_size=1, workers=1)
+    DetectionConfig(vote_iou=1, nested_factor=1)
     ProposalConfig(mode="single", superpixel_scale=1e-6, limit=1, seed=0)
 
 
@@ -85,10 +88,11 @@ def test_build_passes_on_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Detector, "load", lambda model, **options: seen.update(options, model=model))
     proposals = ProposalConfig(mode="single", limit=7, seed=3)
     config = DetectionConfig("m", "cpu", "fp32", min_score=0.2, nms_iou=0.4, max_detections=5, batch_size=6)
+    votes = {"vote_iou": 0.6, "nested_factor": 0.7}
     other = {"regions": "shared", "short_sides": (300,), "flip": True, "box_regression": False}
-    build_detector(dataclasses.replace(config, proposals=proposals, **other))
+    build_detector(dataclasses.replace(config, proposals=proposals, **other, **votes))
     settings = dataclasses.asdict(seen.pop("settings"))
-    assert settings == {"min_score": 0.2, "nms_iou": 0.4, "max_detections": 5, "batch_size": 6}
+    assert settings == {"min_score": 0.2, "nms_iou": 0.4, "max_detections": 5, "batch_size": 6, **votes}
     assert seen == {
         "model": "m",
         "device": "cpu",

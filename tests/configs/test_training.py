@@ -78,6 +78,9 @@ def test_what_decides_the_course_of_training() -> None:
     assert "distillation" not in now
     assert settings(distillation=DistillationConfig(regions=3)) == now, "nobody is asked"
     assert "kindred" not in now["head"]
+    assert "common" not in now["head"]
+    common = settings(head=HeadConfig(auxiliary=0.0, common=("person",)))
+    assert common["head"] == {**now["head"], "common": ("person",)}
     kindred = settings(head=HeadConfig(auxiliary=0.0, kindred=True))
     assert kindred["head"] == {**now["head"], "kindred": True}
     warped = settings(regions="warp")

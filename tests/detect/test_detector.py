@@ -108,7 +108,7 @@ class _Regressing:
 def regressed(deltas: list[float] | None, *boxes: list[float]) -> Detections:
     """What becomes of the boxes in an image 20 wide and 10 high."""
     fake: Any = _Regressing(deltas)
-    chosen = DetectorSettings(min_score=0.1, batch_size=2)
+    chosen = DetectorSettings(min_score=0.1, batch_size=2, vote_iou=1.0, nested_factor=1.0)
     found = Detector(classifier=fake, proposer=whole_and_quarter, settings=chosen)
     image = np.zeros((10, 20, 3), np.uint8)
     (classified,) = found.detect([(image, np.array(boxes, np.float32).reshape(-1, 4))])

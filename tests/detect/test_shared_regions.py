@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from random_model import save_random_model
 from torch import Tensor
 
-from detect.backbones.map_grid import GOOGLENET_GRID
+from detect.backbones.map_grid import GOOGLENET_GRID, in_cells
 from detect.detector import Detector, shared_settings
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
@@ -27,7 +27,6 @@ from detect.shared_regions import (
     SharedSettings,
     at_level,
     crops_equivalent,
-    in_cells,
     nearest_scale,
     padded_size,
     read_regions,

@@ -13,7 +13,7 @@ from training_outputs import described, one_line, weights
 from detect.class_tables import ilsvrc_detection_classes
 from detect.model_file import build_network, bvlc_info, file_sha256, load_model, save_model
 from detect.model_info import ProposalSetting
-from detect.training.class_maps_cls import KINDRED
+from detect.training.class_maps_cls import KINDRED, with_kindred
 from detect.training.training_logs import read_metrics
 from tools.cli import main
 
@@ -94,6 +94,25 @@ def test_a_learner_that_is_its_teacher_has_nothing_to_learn_from_it() -> None:
     assert taught("same")[0] == pytest.approx(0, abs=1e-6)
     assert train("dropped", *plain[2:], *once) == 0
     assert taught("dropped")[0] > 1e-4
+
+
+def test_what_people_wear_and_pictures_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """And what is refused of them."""
+    data = f"[{{kind: voc, path: {tmp_path / 'voc'}}}, {{kind: empty, path: 3}}]"
+    once = ("--optimisation.steps", "1", "--data", data, "--head.kindred", "true")
+    assert train("out", *once, "--head.common", "[person, car]") == 0
+    assert len(list(Path("out/data/empty").glob("*.png"))) == 3
+    model = load_model(Path("out/model.safetensors"))
+    assert model.info.classes == with_kindred(ilsvrc_detection_classes(), worn=True)
+    assert "images of voc + empty" in model.info.provenance.data
+    told = described(Path("out"))["settings"]["head"]
+    assert (told["kindred"], told["common"]) == (True, ["person", "car"])
+    assert train("next", *once, "--model", "out/model.safetensors", "--distillation.teacher", "x.safetensors") == 2
+    assert "x.safetensors" in one_line(capsys)
+    assert train("out", *once, "--overwrite", "--head.common", "[persons]") == 2
+    assert "head.common: no class 'persons' among the 200 of the network (did you mean person?)" in one_line(capsys)
+    assert train("out", *once, "--overwrite", "--data", "[{kind: empty, path: none}]") == 2
+    assert "expected a number of images to draw from 1 on for empty, got 'none'" in one_line(capsys)
 
 
 def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

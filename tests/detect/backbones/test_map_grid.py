@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from detect.backbones.backbone import Backbone
-from detect.backbones.map_grid import STRIDE
+from detect.backbones.map_grid import STRIDE, in_cells
 from detect.backbones.registry import BACKBONES
 from detect.detector import shared_settings
 from detect.input_format import BVLC_INPUT
 from detect.model_file import bvlc_info
 from detect.region_warp import RegionWarper, WarpSettings
-from detect.shared_regions import LevelImages, SharedRegions, SharedSettings, in_cells
+from detect.shared_regions import LevelImages, SharedRegions, SharedSettings
 
 
 def off_by(network: Backbone, side: int) -> float:

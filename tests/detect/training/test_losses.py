@@ -212,6 +212,14 @@ def test_what_background_may_be_weighs_less() -> None:
     assert loss.item() == pytest.approx(-math.log(0.1 * 0.5 + 0.4))
 
 
+def test_a_region_on_nothing_may_well_be_of_a_common_class() -> None:
+    weights = log_weights(ALLOWED, CLASSES, OUTPUTS, background=[2, 3], unannotated=0.1, common=[0])
+    full = as_weights(allowed_outputs(ALLOWED, CLASSES, OUTPUTS))
+    assert torch.equal(weights, full), "left in full where it may be, and not where its image is annotated for it"
+    other = log_weights(ALLOWED, CLASSES, OUTPUTS, background=[2, 3], unannotated=0.1, common=[1])
+    assert torch.equal(other, log_weights(ALLOWED, CLASSES, OUTPUTS, background=[2, 3], unannotated=0.1))
+
+
 def test_the_ends_of_the_weight() -> None:
     full = log_weights(ALLOWED, CLASSES, OUTPUTS, background=[2, 3], unannotated=1.0)
     assert torch.equal(full, as_weights(allowed_outputs(ALLOWED, CLASSES, OUTPUTS)))

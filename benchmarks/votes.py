@@ -1,0 +1,112 @@
+"""What are votes for boxes, and less belief in nested ones, worth? Mean AP, precision and recall on held-back photos.
+
+The detector as `detect` runs it, its own proposals included; the regions of each photo are classified once, and
+suppressed in several ways: as R-CNN did; with each detection's box moved to the mean of all regions' boxes that
+overlap it (`--vote-iou`); with a factor on the score of what lies in a better detection of its class
+(`--nested-factor`). Photos are those that training held back; what is chosen is chosen here.
+
+    python benchmarks/votes.py --data voc=VOC --data ilsvrc_loc=LOC --data coco=JSON,IMAGES --val-images 248 --json FILE
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from measuring import environment, markdown, write_json
+from min_score import precision_and_recall
+from numpy.typing import NDArray
+from torch import Tensor
+from training_data import add_photo_options, split_photos
+
+from configs.detection import DetectionConfig
+from detect.detections import Detections
+from detect.detector import Detector
+from detect.ensemble import Ensemble, Member
+from detect.image_decoding import decode_image
+from detect.suppression import suppress
+from detect.training.training_set import TrainingSet
+from detect.training.validation import MIN_SCORE, predictions_of, score
+from detect.training.validation_truth import ValidationTruth, ground_truth_of, without_uncertain
+from detect.view_averaging import average, joined
+
+VOTES = (1.0, 0.6, 0.5, 0.4, 0.3)
+FACTORS = (1.0, 0.7, 0.5, 0.3, 0.0)
+FREQUENT = 5  # objects
+BATCH = 64
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_photo_options(parser)
+    parser.add_argument("--model", default="det200", help="name or file")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    options = parser.parse_args()
+    _, held_back, _ = split_photos(options)
+    truth = ground_truth_of(held_back)
+    regions = classified(Detector.load(options.model), held_back)
+    chosen = DetectionConfig()
+    settings = [(1.0, 1.0), *((vote, 1.0) for vote in VOTES[1:]), *((chosen.vote_iou, one) for one in FACTORS[1:])]
+    rows, results = [], []
+    for vote_iou, factor in settings:
+        found = [suppress(*one, min_score=MIN_SCORE, vote_iou=vote_iou, nested_factor=factor) for one in regions]
+        figures = judge(held_back, found, truth, chosen.min_score)
+        rows.append(
+            [
+                "" if vote_iou == 1 else f"{vote_iou:g}",
+                "" if factor == 1 else f"{factor:g}",
+                *(f"{one:.3f}".removeprefix("0") for one in figures.values()),
+            ]
+        )
+        results.append({"vote_iou": vote_iou, "nested_factor": factor, **figures})
+    print(f"{len(held_back)} held-back photos, {len(truth.truth.labels)} objects\n")
+    shown = f"from {chosen.min_score:g} on: precision"
+    print(markdown(["votes from IoU", "nested", "mean AP", "of frequent classes", shown, "recall", "F1"], rows))
+    write_json(options.json, {**environment(torch.get_num_threads()), "rows": results})
+
+
+def classified(detector: Detector, photos: TrainingSet) -> list[tuple[Tensor, Tensor]]:
+    """Of each photo the boxes, corrected, and probabilities of all regions."""
+    ensemble = Ensemble([Member(detector.classifier, detector.shared)])
+    found = []
+    for number, path in enumerate(photos.images, 1):
+        image = decode_image(path)
+        boxes = detector.proposer(image).boxes
+        found.append(boxes_and_probs(ensemble, image, boxes))
+        print(f"{number}/{len(photos)}", end="\r", file=sys.stderr)
+    return found
+
+
+def boxes_and_probs(ensemble: Ensemble, image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    """(N, 4) and (N, K), N at least 1, as the detector suppresses them."""
+    views = ensemble.open(image)
+    parts = [boxes[first : first + BATCH] for first in range(0, len(boxes), BATCH)]
+    answers = [ensemble.classify([(views, part)])[0] for part in parts]
+    every = [joined(view) for view in zip(*answers, strict=True)]
+    return average(torch.from_numpy(boxes), every, (image.shape[0], image.shape[1]))
+
+
+def judge(photos: TrainingSet, found: Sequence[Detections], truth: ValidationTruth, least: float) -> dict[str, float]:
+    """Mean AP of all classes and of the frequent ones; precision, recall and F1 of what is shown."""
+    by_photo = dict(enumerate(found))
+    evaluation = score(photos, by_photo, where=truth).evaluation
+    scores = without_uncertain(predictions_of(by_photo), truth).scores
+    frequent = [
+        one.average_precision
+        for one in evaluation.per_class
+        if one.average_precision is not None and one.num_ground_truths >= FREQUENT
+    ]
+    shown = precision_and_recall(evaluation.outcomes, scores, evaluation.num_ground_truths, least)
+    return {
+        "mAP": evaluation.mean_average_precision or 0.0,
+        "frequent": float(np.mean(frequent)) if frequent else 0.0,
+        **dict(zip(("precision", "recall", "F1"), shown, strict=True)),
+    }
+
+
+if __name__ == "__main__":
+    main()
