@@ -43,6 +43,16 @@ def test_archive_folder_and_the_folder_around_are_the_same(tmp_path: Path) -> No
     assert len(set(first.reader.hashes(first.images, None, write=True))) == 2
 
 
+def test_a_copy_in_the_test_file_is_another_image(tmp_path: Path) -> None:
+    folder = write_cifar_folder(tmp_path / FOLDER, per_file=2)
+    (folder / "test_batch.bin").write_bytes((folder / "data_batch_1.bin").read_bytes())
+    (folder / "data_batch_2.bin").write_bytes((folder / "data_batch_1.bin").read_bytes()[:RECORD] * 2)
+    train, test = (read_cifar10(folder, split, per_file=2) for split in ("train", "test"))
+    ours, theirs = (one.reader.hashes(one.images, None, write=True) for one in (train, test))
+    assert not set(ours) & set(theirs)
+    assert ours[2] == ours[3]
+
+
 def test_a_truncated_archive_and_another_file(tmp_path: Path) -> None:
     archive = tmp_path / ARCHIVE
     md5 = write_cifar_archive(archive, per_file=2)
