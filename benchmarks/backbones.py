@@ -15,6 +15,7 @@ images a second in training are the median over the run's steps, in inference ov
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 import time
@@ -57,41 +58,51 @@ QUICK = {"steps": 2, "batch": 4, "size": 39, "variants": "googlenet,nin", "repea
 
 
 def train(name: str, options: argparse.Namespace) -> None:
-    """Train a variant, or go on with it; a finished one stays as it is.
+    """Train a variant, or go on with it; a finished one of the same settings stays as it is.
 
     Raises:
         SystemExit: with the command's status, if it was interrupted or its settings are not those of its run.
     """
-    out, variant = options.out / name, VARIANTS[name]
-    if (
-        described(out).get("status") == "finished"
-        and described(out)["config"]["optimisation"]["steps"] == options.steps
-    ):
+    out, wanted = options.out / name, settings_of(name, options)
+    if is_finished(out, wanted):
         return
-    print(f"{name}: {variant.meaning}", file=sys.stderr)
-    data = {
-        part: json.dumps({"kind": "folders", "path": str(options.tree), "split": part}) for part in ("train", "val")
-    }
-    flags = {
-        "data": data["train"],
-        "validation.data": data["val"],
-        "backbone": variant.backbone,
-        "head.auxiliary": variant.auxiliary,
+    print(f"{name}: {VARIANTS[name].meaning}", file=sys.stderr)
+    free = {"workers": options.workers, "device": options.device, "name": name, "out": out}
+    flags = {**wanted, **free}
+    arguments = [
+        part
+        for flag, value in flags.items()
+        for part in (f"--{flag}", json.dumps(value) if isinstance(value, dict) else str(value))
+    ]
+    status = command(["train", "backbone", *arguments, "--resume"])
+    if status not in (0, 3):
+        sys.exit(status)
+
+
+def settings_of(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Flags of the command, all that decide what is learnt."""
+    train, val = ({"kind": "folders", "path": str(options.tree.absolute()), "split": part} for part in ("train", "val"))
+    return {
+        "data": train,
+        "validation.data": val,
+        "backbone": VARIANTS[name].backbone,
+        "head.auxiliary": VARIANTS[name].auxiliary,
         "size": options.size,
         "sampling.images_per_batch": options.batch,
         "optimisation.steps": options.steps,
         "optimisation.learning_rate": options.learning_rate,
         "optimisation.averaging": options.averaging,
-        "workers": options.workers,
-        "device": options.device,
         "seed": options.seed,
-        "name": name,
-        "out": out,
     }
-    arguments = [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
-    status = command(["train", "backbone", *arguments, "--resume"])
-    if status not in (0, 3):
-        sys.exit(status)
+
+
+def is_finished(out: Path, wanted: dict[str, Any]) -> bool:
+    """Whether a run of these settings is there, whole."""
+    run = described(out)
+    if run.get("status") != "finished":
+        return False
+    found = {name: functools.reduce(dict.__getitem__, name.split("."), run["config"]) for name in wanted}
+    return found == wanted
 
 
 def described(out: Path) -> dict[str, Any]:
