@@ -26,8 +26,9 @@ from measuring import environment, markdown, write_json
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
+from configs.backbone_choice import load_start
 from configs.training_data import read_training_data
-from configs.training_parts import build_start, build_store, build_stream, load_start
+from configs.training_parts import build_start, build_store, build_stream
 from detect.box_coding import decode_boxes
 from detect.cell_box_regressor import CellBoxRegressor
 from detect.detector import shared_settings

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from measuring import environment, write_json
 
+from configs.backbone_choice import load_start
 from configs.data_config import DataConfig
 from configs.training import (
     ClassifierTrainingConfig,
@@ -24,7 +25,7 @@ from configs.training import (
     ValidationConfig,
 )
 from configs.training_data import TrainingData, read_training_data
-from configs.training_parts import build_module, build_start, build_store, build_stream, load_start
+from configs.training_parts import build_module, build_start, build_store, build_stream
 from configs.training_regions import SamplingConfig, TrainProposalConfig
 from detect.devices import resolve_device
 from detect.training.joined_sets import subset

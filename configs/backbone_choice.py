@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from configs.training import ClassifierTrainingConfig
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from detect.model_file import Model
@@ -12,7 +10,39 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
 WITHOUT_A_MODEL = "googlenet"
 
 
-def architecture_of(config: ClassifierTrainingConfig, model: Model | None) -> str:
+class AuxiliarySettings(Protocol):
+    """Of the head."""
+
+    @property
+    def auxiliary(self) -> float: ...
+
+
+class StartSettings(Protocol):
+    """What a training configuration says of the network that it starts from."""
+
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def backbone(self) -> str | None: ...
+    @property
+    def head(self) -> AuxiliarySettings: ...
+
+
+def load_start(config: StartSettings) -> Model | None:
+    """The model that training starts from; None: random weights.
+
+    Raises:
+        ModelFileError, DownloadError, ValueError: one sentence that says what to do; also as `architecture_of`.
+    """
+    from detect.model_file import load_model
+    from detect.model_zoo import find_model_file
+
+    model = None if config.model is None else load_model(find_model_file(config.model))
+    architecture_of(config, model)
+    return model
+
+
+def architecture_of(config: StartSettings, model: Model | None) -> str:
     """Its name.
 
     Args:

@@ -183,8 +183,8 @@ class ClassifierTrainingConfig:
 
     Attributes:
         model: what training starts from, name or file; None: random weights.
-        backbone: architecture of the network: googlenet, googlenet_bn, nin, inception_v2 or inception_v3. None: the
-            model's; without a model, googlenet. nin has no auxiliary classifiers.
+        backbone: architecture of the network: googlenet, googlenet_naive, googlenet_bn, nin, inception_v2 or
+            inception_v3. None: the model's; without a model, googlenet. nin has no auxiliary classifiers.
         class_space: det (the 200 ILSVRC detection classes) or own (those of the only data set).
         data: at least one data set.
         data_root: where relative paths of data sets begin.

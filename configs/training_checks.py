@@ -13,13 +13,9 @@ class _OfAKind(Protocol):
     def kind(self) -> str: ...
 
 
-class TrainingSettings(Protocol):
-    """The settings that `configs.training` and `configs.multibox_training` have in common."""
+class RunSettings(Protocol):
+    """The settings that all training configurations have."""
 
-    @property
-    def data(self) -> Sequence[_OfAKind]: ...
-    @property
-    def class_space(self) -> str: ...
     @property
     def images_per_batch(self) -> int: ...
     @property
@@ -32,6 +28,15 @@ class TrainingSettings(Protocol):
     def seed(self) -> int: ...
 
 
+class TrainingSettings(RunSettings, Protocol):
+    """The settings that `configs.training` and `configs.multibox_training` have in common."""
+
+    @property
+    def data(self) -> Sequence[_OfAKind]: ...
+    @property
+    def class_space(self) -> str: ...
+
+
 def check_training(config: TrainingSettings) -> None:
     """Raises ValueError, naming the setting that is out of range, or that does not go with another."""
     if not config.data:
@@ -39,6 +44,11 @@ def check_training(config: TrainingSettings) -> None:
     check_choice("class_space", config.class_space, ("det", "own"))
     if config.class_space == "own" and len({one.kind for one in config.data}) > 1:
         raise ValueError("class_space: own needs data sets of one kind; use det to mix several")
+    check_run(config)
+
+
+def check_run(config: RunSettings) -> None:
+    """Raises ValueError, naming the setting, where processes, threads, steps or the seed make no sense."""
     check_least("devices", config.devices, 1)
     check_least("workers", config.workers, 1)
     check_least("checkpoint_every", config.checkpoint_every, 1)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from configs.data_config import DataConfig
 
@@ -68,11 +65,56 @@ class TrainingData:
 
     def fingerprint(self) -> str:
         """Changes with any pixel, box, target or weight of what is trained on."""
-        digest = hashlib.sha256("\n".join(self.hashes_of(self.train)).encode())
-        for array in (self.train.weights, self.train.image_of, self.train.boxes, self.train.targets):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update(self.train.allowed.tobytes() + self.train.background.tobytes())
-        return digest.hexdigest()[:16]
+        from detect.training.content_hashes import joint_digest
+
+        train = self.train
+        arrays = (train.weights, train.image_of, train.boxes, train.targets, train.allowed, train.background)
+        return joint_digest(self.hashes_of(train), *arrays)
+
+    def held_back_content(self) -> dict[str, Any]:
+        """The images that judge a run, and what is known of them."""
+        from detect.training.content_hashes import joint_digest
+
+        held_back = self.held_back
+        assert held_back is not None
+        arrays = (held_back.image_of, held_back.boxes, held_back.targets, held_back.allowed, held_back.background)
+        return {"images": len(held_back), "content": joint_digest(self.hashes_of(held_back), *arrays)}
+
+    def summary(self) -> dict[str, Any]:
+        """What is told of the data where a run is resumed with others (`checkpoints.DATA_SUMMARY`)."""
+        from detect.training.content_hashes import joint_digest
+
+        return {
+            "name": self.train.name,
+            "images": len(self.train),
+            "objects": len(self.train.targets),
+            "content": joint_digest(self.hashes_of(self.train)),
+        }
+
+    def counts(self) -> dict[str, Any]:
+        """For `run.json`."""
+        from detect.training.data_check import data_report
+
+        report = data_report(self.train, self.problems)
+        return {
+            "name": report.name,
+            "images": report.images,
+            "objects": report.objects,
+            "ambiguous": report.ambiguous,
+            "outside": report.outside,
+            "ignored": report.ignored,
+            "classes_with_boxes": report.classes_with_boxes,
+            "held_back_images": 0 if self.held_back is None else len(self.held_back),
+            "problems": report.problems,
+        }
+
+    def in_words(self) -> str:
+        """A sentence for the start of a run."""
+        counts = self.counts()
+        return (
+            f"{counts['images']} images to train on, {counts['objects']} objects, {counts['classes_with_boxes']} of "
+            f"{len(self.train.classes)} classes have boxes; {counts['held_back_images']} images held back"
+        )
 
 
 def read_training_data(config: DataSettings, out: Path) -> TrainingData:
@@ -86,7 +128,7 @@ def read_training_data(config: DataSettings, out: Path) -> TrainingData:
             judge and to be learnt from.
         OutputError: if generated pictures cannot be written.
     """
-    from detect.training.content_hashes import refuse_overlap
+    from detect.training.content_hashes import first_by_hash, refuse_overlap
     from detect.training.joined_sets import join_sets, subset
 
     problems: list[Problem] = []
@@ -105,10 +147,8 @@ def read_training_data(config: DataSettings, out: Path) -> TrainingData:
         )
         hashes, judges = {**hashes, **more}, [*judges, further]
     judge = join_sets(judges) if judges else None
-    if judge is not None and config.validation.images is not None and len(judge) > config.validation.images:
-        digests = [hashes[path][8:] for path in judge.images]  # the first digits decided what is held back
-        by_hash = sorted(range(len(judge)), key=digests.__getitem__)
-        judge = subset(judge, sorted(by_hash[: config.validation.images]))
+    if judge is not None:
+        judge = subset(judge, first_by_hash([hashes[path] for path in judge.images], config.validation.images))
     return TrainingData(train, judge, hashes, tuple(problems))
 
 

@@ -29,20 +29,6 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
 PROPOSALS = "proposals"  # folder below OUT, unless the configuration names another
 
 
-def load_start(config: ClassifierTrainingConfig) -> Model | None:
-    """The model that training starts from; None: random weights.
-
-    Raises:
-        ModelFileError, DownloadError, ValueError: one sentence that says what to do; also as `architecture_of`.
-    """
-    from detect.model_file import load_model
-    from detect.model_zoo import find_model_file
-
-    model = None if config.model is None else load_model(find_model_file(config.model))
-    architecture_of(config, model)
-    return model
-
-
 def load_teacher(config: ClassifierTrainingConfig, start: Model | None) -> Model | None:
     """The model whose answers are learnt; None: there is none.
 

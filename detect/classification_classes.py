@@ -20,7 +20,7 @@ def classification_classes(info: ModelInfo) -> tuple[DetectionClass, ...]:
         ValueError: if the outputs are neither.
     """
     outputs = info.num_outputs - (info.head != "zero_shot")
-    if len(info.classes) == outputs and all(one.members == (label,) for label, one in enumerate(info.classes)):
+    if _has_an_output_each(info, outputs):
         return info.classes
     ilsvrc = ilsvrc_classification_classes()
     if outputs == len(ilsvrc):
@@ -29,6 +29,19 @@ def classification_classes(info: ModelInfo) -> tuple[DetectionClass, ...]:
         f"model {info.name}: expected a classification network, with an output for each of its classes or ILSVRC's "
         f"{len(ilsvrc)}, got a detector of {len(info.classes)} classes with {outputs} outputs"
     )
+
+
+def has_own_classes(info: ModelInfo) -> bool:
+    """Whether it is a classification network of other classes than ILSVRC's, whose numbers mean nothing to it."""
+    return (
+        info.head == "zero_shot"
+        and _has_an_output_each(info, info.num_outputs)
+        and info.classes != ilsvrc_classification_classes()
+    )
+
+
+def _has_an_output_each(info: ModelInfo, outputs: int) -> bool:
+    return len(info.classes) == outputs and all(one.members == (label,) for label, one in enumerate(info.classes))
 
 
 def common_classes(models: Sequence[tuple[str, ModelInfo]]) -> tuple[DetectionClass, ...]:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from detect.backbones.backbone import Backbone
 from detect.backbones.map_grid import GOOGLENET_GRID
-from detect.fused_inception import FusedInception
 from detect.inception import AuxiliaryClassifier, Inception, InceptionWidths
 from detect.input_format import BVLC_INPUT
 from detect.local_response_norm import LocalResponseNorm
@@ -69,9 +68,9 @@ class GoogLeNet(Backbone):
         self.norm = LocalResponseNorm()
         self.pool = MaxPool3x3(stride=2)
         channels = STEM_CHANNELS
-        for name, widths in TABLE_1.items():
-            self.add_module(f"inception_{name}", Inception(channels, widths))
-            channels = widths.output
+        for name in TABLE_1:
+            module, channels = self.new_module(name, channels)
+            self.add_module(f"inception_{name}", module)
         self.average = GlobalAveragePooling()
         self.dropout = nn.Dropout(0.4)
         self.classifier = nn.Linear(self.num_features, num_classes)
@@ -82,11 +81,14 @@ class GoogLeNet(Backbone):
     def start_weights(self) -> None:
         """The constructor has drawn them already."""
 
-    def inception(self, name: str) -> Inception | FusedInception:
+    def new_module(self, name: str, in_channels: int) -> tuple[nn.Module, int]:
+        """The module called `name` in Table 1, and the channels of its output."""
+        widths = TABLE_1[name]
+        return Inception(in_channels, widths), widths.output
+
+    def inception(self, name: str) -> nn.Module:
         """The module called `name` in Table 1, "3a" … "5b"."""
-        module = self.get_submodule(f"inception_{name}")
-        assert isinstance(module, Inception | FusedInception)
-        return module
+        return self.get_submodule(f"inception_{name}")
 
     def stage(self, name: str, features: Tensor) -> Tensor:
         """What the stage of `STAGES` called `name` makes of the one before it; of "conv1", of normalised images."""

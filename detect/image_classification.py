@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -99,7 +100,12 @@ class ImageClassifier:
 
 
 def classify_images(
-    classifier: ImageClassifier, sources: Sequence[SourceImage], *, first: int = 0, workers: int = 1
+    classifier: ImageClassifier,
+    sources: Sequence[SourceImage],
+    *,
+    first: int = 0,
+    workers: int = 1,
+    decode: Callable[[Path], NDArray[np.uint8]] = decode_image,
 ) -> Iterator[ClassifiedImage]:
     """Results for sources[first:], in order; memory does not grow with their number.
 
@@ -110,6 +116,7 @@ def classify_images(
     Args:
         first: how many are done already; the group that it falls in is computed again from its beginning.
         workers: threads. The results do not depend on their number.
+        decode: a source's path → uint8 RGB (H, W, 3); it may raise ImageError.
     Raises:
         ValueError: if workers is below 1.
     """
@@ -117,7 +124,7 @@ def classify_images(
     begin = first - first % size
 
     def prepare(source: SourceImage) -> _Prepared:
-        return _prepare(source, classifier)
+        return _prepare(source, classifier, decode)
 
     with work_ahead(prepare, sources[begin:], workers=workers, ahead=max(workers, size)) as prepared:
         results = _in_groups(classifier, prepared, size)
@@ -133,12 +140,14 @@ class _Prepared:
     error: str | None = None
 
 
-def _prepare(source: SourceImage, classifier: ImageClassifier) -> _Prepared:
+def _prepare(
+    source: SourceImage, classifier: ImageClassifier, decode: Callable[[Path], NDArray[np.uint8]]
+) -> _Prepared:
     """Decode and cut; whatever goes wrong with one image becomes its error."""
     if source.error is not None:
         return _Prepared(source, error=source.error)
     try:
-        return _Prepared(source, torch.from_numpy(classifier.cut(decode_image(source.path))))
+        return _Prepared(source, torch.from_numpy(classifier.cut(decode(source.path))))
     except ImageError as error:
         return _Prepared(source, error=str(error))
     except MemoryError:

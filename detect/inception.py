@@ -63,12 +63,14 @@ class AuxiliaryClassifier(nn.Module):
     (GoogLeNet, section 5).
 
     Args:
-        cells: a side of the map that it expects; GoogLeNet's, of a 224×224 image: 14, which become 4.
+        cells: a side of the map that it expects; GoogLeNet's, of a 224×224 image: 14, which become 4. A map of less
+            than 5, as of a 64×64 image, is averaged as a whole: 1.
     """
 
     def __init__(self, in_channels: int, num_classes: int, *, cells: int = 14) -> None:
         super().__init__()
-        pooled = (cells - 5) // 3 + 1
+        self.window = min(5, cells)
+        pooled = (cells - self.window) // 3 + 1
         self.conv = nn.Conv2d(in_channels, 128, 1)
         self.fc = nn.Linear(128 * pooled * pooled, 1024)
         self.dropout = nn.Dropout(0.7)
@@ -76,7 +78,7 @@ class AuxiliaryClassifier(nn.Module):
 
     def hidden(self, features: Tensor) -> Tensor:
         """(N, C, cells, cells) → (N, 1024), what dropout and the linear layer see."""
-        pooled = F.avg_pool2d(features, 5, stride=3)
+        pooled = F.avg_pool2d(features, self.window, stride=3)
         return F.relu(self.fc(F.relu(self.conv(pooled)).flatten(1)))
 
     def forward(self, features: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class LabelledImages:
 
 
 def find_labelled_images(
-    folder: Path, classes: Sequence[DetectionClass], *, limit: int | None = None
+    folder: Path, classes: Sequence[DetectionClass], *, limit: int | None = None, flag: str = "--images"
 ) -> LabelledImages:
     """The images of a folder, or some of them, with their labels.
 
@@ -49,18 +49,45 @@ def find_labelled_images(
         classes: of the network, in label order.
         limit: so many images, evenly spaced over all: number ⌊i · total / limit⌋ of those sorted by path, i = 0, 1, …;
             None, or no less than there are: all.
+        flag: the setting that names the folder, for what is raised.
     Raises:
         ValueError: one sentence that names the folder: it is missing or has no pictures; a class that is none of
             `classes`; a class folder without pictures; pictures in no class folder; a limit below 1.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"--limit: expected at least 1, got {limit}")
-    if not folder.is_dir():
-        raise ValueError(f"--images: no such folder: {folder}")
-    finder = ClassFinder(classes)
+    try:
+        return _find(folder, ClassFinder(classes), limit)
+    except ValueError as error:
+        raise ValueError(f"{flag}: {error}") from error
+
+
+def class_folders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, sorted; those that begin with a dot are none.
+
+    Raises:
+        ValueError: if there is no such folder, or none in it.
+    """
+    _check_folder(folder)
+    names = sorted(one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+    if not names:
+        raise ValueError(
+            f"expected a folder for each class, or an ILSVRC tree (the folder above Annotations/CLS-LOC), "
+            f"found no folder in {folder}"
+        )
+    return names
+
+
+def _find(folder: Path, finder: ClassFinder, limit: int | None) -> LabelledImages:
+    _check_folder(folder)
     if (folder / "Annotations" / _TREE).is_dir():
         return _of_tree(folder, finder, limit)
     return _of_class_folders(folder, finder, limit)
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"no such folder: {folder}")
 
 
 def _of_tree(tree: Path, finder: ClassFinder, limit: int | None) -> LabelledImages:
@@ -86,7 +113,7 @@ def _split_folder(folder: Path) -> Path:
     splits = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     if len(splits) != 1:
         found = ", ".join(path.name for path in splits) or "no folder"
-        raise ValueError(f"--images: expected a folder val, or one folder, in {folder}, found {found}")
+        raise ValueError(f"expected a folder val, or one folder, in {folder}, found {found}")
     return splits[0]
 
 
@@ -98,20 +125,15 @@ def _only_class(annotation: Path) -> str:
 
 
 def _of_class_folders(folder: Path, finder: ClassFinder, limit: int | None) -> LabelledImages:
-    folders = sorted(one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
-    if not folders:
-        raise ValueError(
-            f"--images: expected a folder for each class, or an ILSVRC tree (the folder above Annotations/CLS-LOC), "
-            f"found no folder in {folder}"
-        )
+    folders = class_folders(folder)
     labels = {name: _label(finder, name, folder / name) for name in folders}
     sources = [source for source in _pictures(folder) if not source.name.startswith(".")]
     homes = [source.name.partition("/")[0] for source in sources]
     if alone := set(homes) - set(folders):
-        raise ValueError(f"--images: expected pictures in class folders only, got {folder / min(alone)}")
+        raise ValueError(f"expected pictures in class folders only, got {folder / min(alone)}")
     if empty := set(folders) - set(homes):
         raise ValueError(
-            f"--images: expected pictures in every class folder, found none in {folder / min(empty)}"
+            f"expected pictures in every class folder, found none in {folder / min(empty)}"
             + (f" and {len(empty) - 1} more" if len(empty) > 1 else "")
         )
     images = [LabelledImage(source, labels[home]) for source, home in zip(sources, homes, strict=True)]
@@ -122,14 +144,14 @@ def _label(finder: ClassFinder, called: str, where: Path) -> int:
     try:
         return finder.label(called)
     except ValueError as error:
-        raise ValueError(f"--images: {where}: {error}") from error
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _pictures(folder: Path) -> list[SourceImage]:
     """By path; what cannot be listed is among them, with an error."""
     sources = find_images([os.fspath(folder)]).images
     if len(sources) == 1 and (error := sources[0].error) is not None and sources[0].path == folder:
-        raise ValueError(f"--images: {folder}: {error}")
+        raise ValueError(f"{folder}: {error}")
     return sources
 
 

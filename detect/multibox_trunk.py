@@ -31,7 +31,7 @@ class GoogLeNetTrunk(nn.Module):
 
     def __init__(self, network: Backbone, *, frozen: str = "none") -> None:
         super().__init__()
-        if not isinstance(network, Network):
+        if not isinstance(network, Network) or network.name not in TRUNKS:
             raise ValueError(f"MultiBox: expected a network of {' or '.join(TRUNKS)}, got {network.name}")
         self.network = without_heads(network)
         self.freeze(frozen)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.training import ClassifierTrainingConfig
-from configs.training_data import read_training_data
+from configs.training_data import TrainingData, read_training_data
 from tools.folder_runs import MOST_WORKERS, usable_cores
 from tools.progress import ImageProgress
-from tools.run_description import commit
-from tools.training_description import config_yaml, data_summary, run_description
-from tools.training_job import TrainingJob
-from tools.training_judge import Judge, held_back_content
+from tools.training_description import config_yaml, run_description
+from tools.training_job import TrainingJob, with_origin
+from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     import torch
@@ -37,13 +35,14 @@ class ClassifierJob(TrainingJob):
 
     outcome = ("mAP", "mAP")
     config: ClassifierTrainingConfig
+    data: TrainingData
 
     def __init__(self, config: ClassifierTrainingConfig, out: Path, device: torch.device, *, writes: bool) -> None:
+        from configs.backbone_choice import load_start
         from configs.training_parts import (
             build_module,
             build_start,
             build_store,
-            load_start,
             load_teacher,
             run_settings,
         )
@@ -53,7 +52,7 @@ class ClassifierJob(TrainingJob):
         model = load_start(config)
         teacher = load_teacher(config, model)
         self.data = read_training_data(config, out)
-        self.settings = {**run_settings(config, self.data, model, teacher), DATA_SUMMARY: data_summary(self.data)}
+        self.settings = {**run_settings(config, self.data, model, teacher), DATA_SUMMARY: self.data.summary()}
         self._info, network = build_start(config, model, self.data)
         self._start = (network.classifier.weight.detach().clone(), network.classifier.bias.detach().clone())
         self._store = build_store(config, out)
@@ -114,7 +113,7 @@ class ClassifierJob(TrainingJob):
     def _judge(self) -> Judge | None:
         if self.data.held_back is None or self.config.validation.every == 0:
             return None
-        validated_on = {**held_back_content(self.data), "limit": self.config.validation.limit}
+        validated_on = {**self.data.held_back_content(), "limit": self.config.validation.limit}
         return Judge(out=self._out, validate=self._validate, validated_on=validated_on)
 
     def _validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
@@ -156,12 +155,9 @@ class ClassifierJob(TrainingJob):
 
     def _with_origin(self, info: ModelInfo) -> ModelInfo:
         """The description with what it was trained on, and by which code."""
-        origin = dataclasses.replace(
-            info.provenance,
-            data=trained_on(info.provenance.data, self.data.train.name, len(self.data.train)),
-            config=json.dumps(without_places(self.settings), sort_keys=True),
-            commit=commit() or "",
-        )
+        train = self.data.train
+        settings = without_places(self.settings)
+        origin = with_origin(info.provenance, data=train.name, images=len(train), settings=settings)
         return dataclasses.replace(info, name=self.config.name or self._out.resolve().name, provenance=origin)
 
 
@@ -169,9 +165,3 @@ def without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What a model's file, which travels, says of its training: nothing of where proposals were kept."""
     proposals = {name: value for name, value in settings["proposals"].items() if name != "store"}
     return {**settings, "proposals": proposals}
-
-
-def trained_on(before: str, name: str, images: int) -> str:
-    """What a model's file says of its data: those it started from, and those of this run."""
-    data = f"{images} images of {name.encode('utf-8', 'backslashreplace').decode()}"
-    return f"{before}; fine-tuned on {data}" if before else data

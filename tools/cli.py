@@ -20,6 +20,7 @@ DESCRIPTION = """R-CNN-style object detection after GoogLeNet's winning ILSVRC 2
   googlenet-rcnn evaluate classification      top-1 and top-5 accuracy of networks, by 1, 10 or 144 crops
   googlenet-rcnn train classifier             a detector from annotated photos
   googlenet-rcnn train multibox               learned proposals, to be added to selective search
+  googlenet-rcnn train backbone               a classification network, for a detector to start from
   googlenet-rcnn models list                  the networks that detect can use
 
 `googlenet-rcnn VERB --help` explains each verb."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.multibox_training import MultiBoxTrainingConfig
-from configs.training_data import read_training_data
-from tools.classifier_job import trained_on
-from tools.run_description import commit
-from tools.training_description import config_yaml, data_summary, run_description
-from tools.training_job import TrainingJob
-from tools.training_judge import Judge, held_back_content
+from configs.training_data import TrainingData, read_training_data
+from tools.training_description import config_yaml, run_description
+from tools.training_job import TrainingJob, with_origin
+from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     import torch
@@ -33,6 +30,7 @@ class MultiBoxJob(TrainingJob):
 
     outcome = ("coverage", "coverage")
     config: MultiBoxTrainingConfig
+    data: TrainingData
 
     def __init__(self, config: MultiBoxTrainingConfig, out: Path, device: torch.device) -> None:
         from configs.multibox_parts import build_module, build_network, load_trunk, run_settings
@@ -47,7 +45,7 @@ class MultiBoxJob(TrainingJob):
         self._info, network = build_network(config, model, objects)
         self._prior_coverage = prior_coverage(network.priors.numpy(), objects)
         settings = run_settings(config, self.data, model, self._info)
-        self.settings = {**settings, DATA_SUMMARY: data_summary(self.data)}
+        self.settings = {**settings, DATA_SUMMARY: self.data.summary()}
         self.module = build_module(config, self._info, network, self.data)
         self.judge = self._judge()
         priors = {"priors": self._info.num_priors, "prior_coverage": self._prior_coverage}
@@ -67,12 +65,8 @@ class MultiBoxJob(TrainingJob):
         """The averaged weights, and the priors."""
         from detect.multibox_file import save_multibox
 
-        origin = dataclasses.replace(
-            self._info.provenance,
-            data=trained_on(self._info.provenance.data, self.data.train.name, len(self.data.train)),
-            config=json.dumps(self.settings, sort_keys=True),
-            commit=commit() or "",
-        )
+        train = self.data.train
+        origin = with_origin(self._info.provenance, data=train.name, images=len(train), settings=self.settings)
         name = self.config.name or self._out.resolve().name
         info = dataclasses.replace(self._info, name=name, provenance=origin)
         save_multibox(path, info, self.module.averaged_state())
@@ -91,7 +85,7 @@ class MultiBoxJob(TrainingJob):
     def _judge(self) -> Judge | None:
         if self.data.held_back is None or self.config.validation.every == 0:
             return None
-        return Judge(out=self._out, validate=self._validate, validated_on=held_back_content(self.data))
+        return Judge(out=self._out, validate=self._validate, validated_on=self.data.held_back_content())
 
     def _validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
         """Propose for the held-back images, and count what is covered."""

@@ -126,7 +126,7 @@ def _check_file(parser: Parser, file: Path) -> None:
         raise TypeError(f"Problems parsing config {file}{where}: {getattr(error, 'problem', None) or error}") from error
     except (OSError, UnicodeError) as error:
         raise TypeError(f"{file}: cannot be read: {error}") from error
-    known = {action.dest for action in parser._actions}
+    known = {action.dest for action in parser._actions if not action.dest.endswith(".help")}
     groups = {one for one in known if any(other.startswith(f"{one}.") for other in known)}
     for name in _keys(content) if isinstance(content, dict) else ():
         if name not in known and not any(name.startswith(f"{one}.") for one in known - groups):

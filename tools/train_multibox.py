@@ -10,6 +10,7 @@ from jsonargparse import ActionSubCommands, Namespace
 from configs.multibox_training import MultiBoxTrainingConfig
 from tools.train_multibox_options import build_parser, config_of
 from tools.train_verb import run_training_verb
+from tools.training_check import check_annotations
 
 if TYPE_CHECKING:  # it takes seconds to import; `--help` must not
     import torch
@@ -27,7 +28,7 @@ def add_to(parent: ActionSubCommands) -> None:
 
 def run(options: Namespace) -> int:
     """Train, or check the data; returns the exit status."""
-    return run_training_verb(options, verb=VERB, config_of=config_of, train=_train)
+    return run_training_verb(options, verb=VERB, config_of=config_of, train=_train, check=check_annotations)
 
 
 def _train(config: MultiBoxTrainingConfig, out: Path, mode: Mode) -> int:

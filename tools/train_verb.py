@@ -14,10 +14,9 @@ from tools.messages import complain
 from tools.run_options import run_mode
 
 if TYPE_CHECKING:  # it takes seconds to import; `--help` must not
-    from configs.training_data import DataSettings
     from detect.run_folder import Mode
 
-Config = TypeVar("Config", bound="DataSettings")
+Config = TypeVar("Config")
 
 
 def run_training_verb(
@@ -26,6 +25,7 @@ def run_training_verb(
     verb: str,
     config_of: Callable[[Namespace], Config],
     train: Callable[[Config, Path, Mode], int],
+    check: Callable[[Config, Path], int],
 ) -> int:
     """Train, or check the data; returns the exit status.
 
@@ -34,6 +34,7 @@ def run_training_verb(
     Args:
         verb: for `run.json`.
         config_of: raises ValueError where a setting is out of range.
+        check: looks at the data alone, see `check_data`.
     """
     from detect.download import DownloadError
     from detect.run_folder import RunFolderError
@@ -54,7 +55,7 @@ def run_training_verb(
         raise UsageError(str(error)) from error
     try:
         if options.check_data:
-            return check_data(config, Path(options.out), verb=verb) if speaks else OK
+            return check_data(config, Path(options.out), verb=verb, check=check) if speaks else OK
         return train(config, Path(options.out), mode)
     except MainProcessFailed:
         return ERROR

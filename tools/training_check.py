@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tools.exit_status import OK, SOME_IMAGES_FAILED
 from tools.folder_runs import usable_cores
@@ -15,13 +16,17 @@ from tools.training_description import PROBLEMS, problem_lines, write_problems
 if TYPE_CHECKING:
     from configs.training_data import DataSettings
     from detect.training.data_check import DataReport
+    from detect.training.data_sets import Problem
 
 TOLD = 20  # problems that are printed; the file has all
+Config = TypeVar("Config")
 
 
-def check_data(config: DataSettings, out: Path, *, verb: str) -> int:
+def check_data(config: Config, out: Path, *, verb: str, check: Callable[[Config, Path], int]) -> int:
     """Read and decode everything, print counts, write OUT/data/report.json and problems.txt; returns the exit status.
 
+    Args:
+        check: does it, in the folder that this makes.
     Raises:
         ValueError: if there is nothing to train on, or an image is on both sides.
         RunFolderError: if OUT is not a folder for a training run.
@@ -31,10 +36,11 @@ def check_data(config: DataSettings, out: Path, *, verb: str) -> int:
 
     with TrainingFolder(out, "resume", verb=verb) as folder:
         folder.mark_data()
-        return _check(config, out)
+        return check(config, out)
 
 
-def _check(config: DataSettings, out: Path) -> int:
+def check_annotations(config: DataSettings, out: Path) -> int:
+    """`check_data` of images with boxes."""
     from rich.console import Console
 
     from configs.training_data import DATA, read_training_data
@@ -58,11 +64,20 @@ def _check(config: DataSettings, out: Path) -> int:
         + (f" with {held_back.objects} objects of {held_back.classes_with_boxes} classes" if held_back else "")
     )
     _write_report(out / DATA / "report.json", report, held_back)
-    write_problems(out / DATA, problems)
+    return say_problems(problems, out / DATA)
+
+
+def say_problems(problems: Sequence[Problem], folder: Path) -> int:
+    """Print the first ones and write them all below data/; returns the exit status.
+
+    Raises:
+        OutputError: if they cannot be written.
+    """
+    write_problems(folder, problems)
     for line in problem_lines(problems)[:TOLD]:
         complain(line)
     if problems:
-        complain(f"{len(problems)} problems in all, listed in {out / DATA / PROBLEMS}")
+        complain(f"{len(problems)} problems in all, listed in {folder / PROBLEMS}")
     return SOME_IMAGES_FAILED if problems else OK
 
 

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from configs.backbone_training import BackboneTrainingConfig
 from configs.multibox_training import MultiBoxTrainingConfig
 from configs.training import ClassifierTrainingConfig
 from tools.run_description import commit, versions
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
-    from configs.training_data import TrainingData
     from detect.training.data_sets import Problem
 
-TrainingConfig = ClassifierTrainingConfig | MultiBoxTrainingConfig
+TrainingConfig = ClassifierTrainingConfig | MultiBoxTrainingConfig | BackboneTrainingConfig
 PROBLEMS = "problems.txt"  # below data/
 
 
-def run_description(
-    config: TrainingConfig, settings: dict[str, Any], data: TrainingData, device: str
-) -> dict[str, Any]:
+class RunData(Protocol):
+    """What a run learns from, and what judges it; `configs.training_data.TrainingData` is one."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]: ...
+    def counts(self) -> dict[str, Any]: ...
+    def in_words(self) -> str: ...
+
+
+def run_description(config: TrainingConfig, settings: dict[str, Any], data: RunData, device: str) -> dict[str, Any]:
     """For `run.json`."""
     return {
         "config": dataclasses.asdict(saved_config(config)),
@@ -34,7 +40,7 @@ def run_description(
         "python": platform.python_version(),
         "processor": platform.processor() or platform.machine(),
         "device": device,
-        "data": _counts(data),
+        "data": data.counts(),
     }
 
 
@@ -68,24 +74,9 @@ def config_yaml(config: TrainingConfig) -> bytes:
     return text.encode()
 
 
-def data_summary(data: TrainingData) -> dict[str, Any]:
-    """What is told of the data where a run is resumed with others (`checkpoints.DATA_SUMMARY`)."""
-    content = "\n".join(data.hashes_of(data.train))
-    return {
-        "name": data.train.name,
-        "images": len(data.train),
-        "objects": len(data.train.targets),
-        "content": hashlib.sha256(content.encode()).hexdigest()[:16],
-    }
-
-
-def in_words(data: TrainingData) -> list[str]:
+def in_words(data: RunData) -> list[str]:
     """Sentences for the start of a run."""
-    counts = _counts(data)
-    lines = [
-        f"{counts['images']} images to train on, {counts['objects']} objects, {counts['classes_with_boxes']} of "
-        f"{len(data.train.classes)} classes have boxes; {counts['held_back_images']} images held back"
-    ]
+    lines = [data.in_words()]
     if data.problems:
         lines.append(f"{len(data.problems)} problems with the data, listed in data/{PROBLEMS}")
     return lines
@@ -115,20 +106,3 @@ def write_problems(folder: Path, problems: Sequence[Problem]) -> None:
 def problem_lines(problems: Sequence[Problem]) -> list[str]:
     """`kind: file: what`, each on one line."""
     return [f"{one.kind}: {one.file}: {' '.join(one.what.split())}" for one in problems]
-
-
-def _counts(data: TrainingData) -> dict[str, Any]:
-    from detect.training.data_check import data_report
-
-    report = data_report(data.train, data.problems)
-    return {
-        "name": report.name,
-        "images": report.images,
-        "objects": report.objects,
-        "ambiguous": report.ambiguous,
-        "outside": report.outside,
-        "ignored": report.ignored,
-        "classes_with_boxes": report.classes_with_boxes,
-        "held_back_images": 0 if data.held_back is None else len(data.held_back),
-        "problems": report.problems,
-    }

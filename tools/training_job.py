@@ -1,17 +1,21 @@
-"""What a training run is of: all that the runs of the classifier and of MultiBox do differently."""
+"""What a training run is of: all that runs of different kinds do differently."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from configs.training import OptimisationConfig
+from tools.run_description import commit
+from tools.training_description import RunData
 from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
-    from configs.training_data import TrainingData
+    from detect.model_info import Provenance
     from detect.training.training_loop import Stream
     from detect.training.training_module import NetworkTraining
     from detect.training.training_report import Summary
@@ -48,7 +52,7 @@ class TrainingJob(ABC):
     """
 
     config: RunSettings
-    data: TrainingData
+    data: RunData
     settings: dict[str, Any]
     module: NetworkTraining[Any]
     judge: Judge | None
@@ -85,3 +89,21 @@ class TrainingJob(ABC):
     @abstractmethod
     def last_words(self, path: Path) -> str:
         """What to do with the model file now."""
+
+
+def with_origin(before: Provenance, *, data: str, images: int, settings: Mapping[str, Any]) -> Provenance:
+    """What a model's file says of its origin, after a run.
+
+    Args:
+        before: of what the run started from.
+        data: name of what was trained on.
+        images: number of them.
+        settings: of the run.
+    """
+    learnt = f"{images} images of {data.encode('utf-8', 'backslashreplace').decode()}"
+    return dataclasses.replace(
+        before,
+        data=f"{before.data}; fine-tuned on {learnt}" if before.data else learnt,
+        config=json.dumps(settings, sort_keys=True),
+        commit=commit() or "",
+    )

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     from torch import Tensor
 
-    from configs.training_data import TrainingData
     from detect.training.training_report import Summary
 
 BEFORE = "before.json"
@@ -73,14 +69,3 @@ class Judge:
 
 class NotComparable(Exception):
     """What was measured before training was measured on something else."""
-
-
-def held_back_content(data: TrainingData) -> dict[str, Any]:
-    """The images that judge a run, and what is known of them, for `Judge`'s validated_on."""
-    held_back = data.held_back
-    assert held_back is not None
-    digest = hashlib.sha256("\n".join(data.hashes_of(held_back)).encode())
-    arrays = (held_back.image_of, held_back.boxes, held_back.targets, held_back.allowed, held_back.background)
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return {"images": len(held_back), "content": digest.hexdigest()[:16]}

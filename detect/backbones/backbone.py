@@ -21,8 +21,9 @@ class Backbone(nn.Module):
     places; both together are the `tail`. Constructors take `num_classes`, `auxiliary`, `box_outputs` and `box_cells`,
     as `GoogLeNet` explains them.
 
-    Batch normalisation always uses the stored statistics, in training too: those of a few regions of a few images
-    are poor, and would make a region's result depend on its batch.
+    Batch normalisation uses the stored statistics, in training too: those of a few regions of a few images are poor,
+    and would make a region's result depend on its batch. Training on whole images may say otherwise
+    (`detect.training.backbone_training.see_by_batch`).
 
     Attributes:
         name: the architecture's.
@@ -123,16 +124,18 @@ class Backbone(nn.Module):
                 f"got {height} x {width}"
             )
 
-    def add_auxiliary(self, num_classes: int, wanted: bool) -> None:
+    def add_auxiliary(self, num_classes: int, wanted: bool, *, cells: int | None = None) -> None:
         """Make the auxiliary classifiers, or put None in their places.
 
+        Args:
+            cells: a side of the maps that they read; None: as of a region.
         Raises:
             ValueError: if they are wanted of an architecture that has none.
         """
         if wanted and not self.auxiliary_channels:
             raise ValueError(f"auxiliary: expected none with {self.name}, which has no auxiliary classifiers")
         for stage, channels in self.auxiliary_channels.items():
-            head = AuxiliaryClassifier(channels, num_classes, cells=self.grid.cells) if wanted else None
+            head = AuxiliaryClassifier(channels, num_classes, cells=cells or self.grid.cells) if wanted else None
             setattr(self, f"auxiliary_{stage}", head)
 
     def add_box_regressor(self, outputs: int, *, cells: bool) -> None:

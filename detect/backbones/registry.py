@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from detect.backbones.backbone import Backbone
+from detect.backbones.googlenet_naive import GoogLeNetNaive
 from detect.backbones.inception_v2 import InceptionV2
 from detect.backbones.inception_v3 import InceptionV3
 from detect.backbones.nin import NIN
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 
-_ALL: tuple[type[Backbone], ...] = (GoogLeNet, GoogLeNetBN, NIN, InceptionV2, InceptionV3)
+_ALL: tuple[type[Backbone], ...] = (GoogLeNet, GoogLeNetNaive, GoogLeNetBN, NIN, InceptionV2, InceptionV3)
 BACKBONES: Mapping[str, type[Backbone]] = MappingProxyType({kind.name: kind for kind in _ALL})
 
 

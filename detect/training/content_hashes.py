@@ -6,11 +6,16 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from detect.whole_files import write_whole
 
 _CHUNK = 2**20
 _MOST_NAMED = 3
+_DIGITS = 8  # hex digits of a hash that decide whether an image is held back
 
 
 def content_hashes(paths: Sequence[Path], cache: Path | None = None, *, write: bool = True) -> list[str | None]:
@@ -54,6 +59,35 @@ def refuse_overlap(
     named = ", ".join(name if name == other else f"{name} (as {other})" for name, other in twice[:_MOST_NAMED])
     more = f" and {len(twice) - _MOST_NAMED} more" if len(twice) > _MOST_NAMED else ""
     raise ValueError(f"validation: expected images that are not trained on, got {named}{more}")
+
+
+def held_back_by_hash(hashes: Sequence[str | None], fraction: float) -> NDArray[np.bool_]:
+    """(I,) which images are held back: those whose hash's first 8 digits, as a fraction of 16^8, are below `fraction`.
+
+    What decides is the content alone, so copies fall on the same side, and a larger fraction holds back the same images
+    and more. An image that could not be hashed (None) is not held back.
+
+    Raises:
+        ValueError: if the fraction is not in [0, 1].
+    """
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction: expected 0 to 1, got {fraction}")
+    return np.array([one is not None and int(one[:_DIGITS], 16) / 16**_DIGITS < fraction for one in hashes], np.bool_)
+
+
+def first_by_hash(hashes: Sequence[str], most: int | None) -> list[int]:
+    """The positions of at most so many images, rising, as their content chooses: by digits that hold none back."""
+    if most is None or len(hashes) <= most:
+        return list(range(len(hashes)))
+    return sorted(sorted(range(len(hashes)), key=lambda index: hashes[index][_DIGITS:])[:most])
+
+
+def joint_digest(hashes: Sequence[str], *arrays: NDArray[Any]) -> str:
+    """16 hex digits that change with any image, and any number of the arrays."""
+    digest = hashlib.sha256("\n".join(hashes).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _entry(path: Path, known: list[int | str] | None) -> list[int | str] | None:

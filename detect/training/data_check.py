@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,11 @@ QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 
 
 def check_images(
-    paths: Sequence[Path], workers: int, *, far_corners: NDArray[np.float32] | None = None
+    paths: Sequence[Path],
+    workers: int,
+    *,
+    far_corners: NDArray[np.float32] | None = None,
+    decode: Callable[[Path], NDArray[np.uint8]] = decode_image,
 ) -> tuple[Problem, ...]:
     """Decode every image; problems of those that cannot be, in the order of the paths.
 
@@ -32,6 +36,7 @@ def check_images(
         workers: threads.
         far_corners: (I, 2), the largest x and y that any box of the image has (`largest_corners`): a box beyond the
             image as decoded is a problem too, as it is where an annotation's size is not the image's. None: no check.
+        decode: a path → its image; it may raise ImageError.
     Raises:
         ValueError: if workers is below 1, or far_corners is of another length.
     """
@@ -40,7 +45,7 @@ def check_images(
 
     def check(number: int) -> Problem | None:
         try:
-            height, width = decode_image(paths[number]).shape[:2]
+            height, width = decode(paths[number]).shape[:2]
         except ImageError as error:
             return Problem(paths[number], str(error), "image")
         if far_corners is None or np.all(far_corners[number] <= np.array([width, height]) + ROUNDING):

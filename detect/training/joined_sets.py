@@ -9,9 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from detect.training.content_hashes import held_back_by_hash
 from detect.training.training_set import TrainingSet
-
-_DIGITS = 8  # hex digits of the hash that decide the split
 
 
 def join_sets(sets: Sequence[TrainingSet]) -> TrainingSet:
@@ -81,18 +80,14 @@ def split_held_back(
 ) -> tuple[TrainingSet, TrainingSet]:
     """Images to train on, and images held back, both in the set's order.
 
-    What decides is the content alone: an image is held back if the first 8 hex digits of its hash, as a fraction of
-    16^8, are below `fraction`. So copies fall on the same side, whatever set they are in, and a larger fraction holds
-    back the same images and more. An image that could not be hashed (None) is not held back.
+    See `held_back_by_hash`.
 
     Raises:
         ValueError: if the hashes are not one an image, or the fraction is not in [0, 1].
     """
     if len(hashes) != len(training_set):
         raise ValueError(f"hashes: expected {len(training_set)}, got {len(hashes)}")
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"fraction: expected 0 to 1, got {fraction}")
-    held = np.array([one is not None and int(one[:_DIGITS], 16) / 16**_DIGITS < fraction for one in hashes], np.bool_)
+    held = held_back_by_hash(hashes, fraction)
     return subset(training_set, np.flatnonzero(~held)), subset(training_set, np.flatnonzero(held))
 
 

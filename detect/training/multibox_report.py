@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from detect.training.multibox_validation import CoverageResult
-from detect.training.training_curves import GREY, draw_curves, png, read_curves
-from detect.training.training_report import AFTER, BEFORE, Summary
+from detect.training.training_curves import GREY, png
+from detect.training.training_report import AFTER, BEFORE, Summary, write_curves
 from detect.whole_files import write_whole
 
 
@@ -67,10 +66,7 @@ def write_coverage_report(folder: Path, *, metrics: Path, before: Summary | None
     Raises:
         OutputError: if the disk is full or the folder cannot be written.
     """
-    write_whole(folder / "curves.png", draw_curves(read_curves(metrics)))
-    for name, summary in (("before.json", before), ("after.json", after)):
-        if summary is not None:
-            write_whole(folder / name, json.dumps(summary, indent=2).encode() + b"\n")
+    write_curves(folder, metrics=metrics, before=before, after=after)
     if after is not None:
         write_whole(folder / "coverage.png", draw_coverage(before, after))
 

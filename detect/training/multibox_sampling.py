@@ -7,7 +7,6 @@ images are squashed to a square, whatever their shape.
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 import numpy as np
@@ -15,11 +14,10 @@ from numpy.typing import NDArray
 
 from detect.training.batch_stream import random_distortion
 from detect.training.multibox_samples import View
+from detect.training.random_crops import Crop, random_crop
 
 LEAST_INSIDE = 0.5  # an object is in a crop if this part of its area is
 TRIES = 20  # to find a crop with an object, before the whole image is taken
-
-Crop = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels
 
 
 class ViewSettings(Protocol):
@@ -73,28 +71,6 @@ def sample_crop(
         if not len(there) or _kept(there, crop).any():
             return crop
     return whole
-
-
-def random_crop(
-    image_size: tuple[int, int], area: tuple[float, float], aspect: tuple[float, float], rng: np.random.Generator
-) -> Crop:
-    """A crop of random size, anywhere in the image.
-
-    Args:
-        image_size: (height, width).
-        area: low and high end of its part of the image's area, drawn uniformly.
-        aspect: low and high end, on either side of 1, of its width : height as a multiple of the image's; the logarithm
-            is drawn uniformly, as far as neither side becomes longer than the image's.
-    Returns:
-        Sides rounded to whole pixels, at least 1.
-    """
-    height, width = image_size
-    part = rng.uniform(*area)
-    ratio = math.exp(rng.uniform(math.log(max(aspect[0], part)), math.log(min(aspect[1], 1 / part))))
-    w = min(max(round(width * math.sqrt(part * ratio)), 1), width)
-    h = min(max(round(height * math.sqrt(part / ratio)), 1), height)
-    left, top = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
-    return left, top, left + w, top + h
 
 
 def boxes_in_view(objects: NDArray[np.float32], image_size: tuple[int, int], view: View) -> NDArray[np.float32]:

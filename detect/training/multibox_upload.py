@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from detect.input_format import InputFormat
-from detect.training.distortion import distort_batch
 from detect.training.multibox_samples import SIZE, MultiBoxBatch, MultiBoxSample
 from detect.training.region_samples import TrainingBatch
+from detect.training.view_upload import upload_views
 from proposals.device_copy import on_device
 
 
@@ -29,16 +29,10 @@ def upload_multibox(
         ValueError: if a view is not uint8 (3, size, size).
     """
     device = torch.device(device)
-    pixels = torch.empty((len(batch.samples), 3, size, size), dtype=torch.uint8)
-    for row, sample in zip(pixels, batch.samples, strict=True):
-        if sample.image.shape != row.shape or sample.image.dtype != torch.uint8:
-            got = f"{sample.image.dtype} {tuple(sample.image.shape)}"
-            raise ValueError(f"{sample.path}: expected uint8 {tuple(row.shape)}, got {got}")
-        row.copy_(sample.image)
-    images = distort_batch(on_device(pixels, device), [sample.distortion for sample in batch.samples])
+    images = upload_views(batch.samples, input_format=input_format, device=device, size=size)
     negatives = torch.tensor([sample.negatives for sample in batch.samples], dtype=torch.float32)
     return MultiBoxBatch(
-        images=input_format.normalise(images).contiguous(memory_format=torch.channels_last),
+        images=images,
         boxes=_boxes(batch.samples, device),
         negatives=on_device(negatives, device),
     )

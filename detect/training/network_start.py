@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from detect.backbones.backbone import Backbone
 from detect.backbones.registry import backbone_named
 from detect.class_tables import DetectionClass, ilsvrc_detection_classes
+from detect.classification_classes import has_own_classes
 from detect.model_file import Model, build_network
 from detect.model_info import SHORT_SIDES, ModelInfo, ProposalSetting, Provenance
 
@@ -45,8 +46,8 @@ def start_network(
       marginal model: all its outputs as they are, background too.
     - softmax: a class starts as the mean of its members' outputs plus log n, n being their number: the sum of their
       softmax if they agreed, and less where they differ, as they do for a class of many members; a class without
-      members as an output at random. Background as above. Of a softmax model: a class takes over the output of the
-      class with its WordNet id and name.
+      members as an output at random. Background as above. Of a softmax model, or a classification network of other
+      classes than ILSVRC's: a class takes over the output of the class with its WordNet id and name, if there is one.
 
     From "random" the outputs have small random weights and no bias. A box regressor for all classes is always taken
     over from a model that has the same kind, the one per class where the classes are the same; others start at zero: no
@@ -65,7 +66,8 @@ def start_network(
         channels_last, in training mode.
     Raises:
         ValueError: if the head, the start or the box regression is another, or the head is marginal and a class has
-            no members or the model is a softmax detector, or the architecture has no auxiliary classifiers.
+            no members, or the model is a softmax detector or of classes of its own, or the architecture has no
+            auxiliary classifiers.
     """
     if start not in ("classes", "random"):
         raise ValueError(f"start: expected classes or random, got {start!r}")
@@ -77,15 +79,20 @@ def start_network(
         network = build_network(info, auxiliary=auxiliary)
         for part in (network, *map(network.auxiliary_on, network.auxiliary_channels)):
             if part is not None:
-                nn.init.normal_(part.classifier.weight, std=DEVIATION)
-                nn.init.zeros_(part.classifier.bias)
+                draw_outputs(part.classifier)
         network.start_weights()
     if model is not None:
-        _take_over_features(network, model.network)
+        take_over_features(network, model.network)
         _take_over_boxes(network, model, info)
         if start == "classes":
             _take_over_outputs(network.classifier, model, info, chosen, background_logit)
     return info, network.to(memory_format=torch.channels_last).train()
+
+
+def draw_outputs(layer: nn.Linear) -> None:
+    """Outputs that start at random: small weights, no bias."""
+    nn.init.normal_(layer.weight, std=DEVIATION)
+    nn.init.zeros_(layer.bias)
 
 
 def with_members(classes: Sequence[DetectionClass]) -> tuple[DetectionClass, ...]:
@@ -139,6 +146,11 @@ def _marginal_outputs(model: Model | None, classes: Sequence[DetectionClass]) ->
         return 1000 + 1
     if model.info.head == "softmax":
         raise ValueError(f"head: marginal cannot start from the softmax detector {model.info.name}; use softmax")
+    if has_own_classes(model.info):
+        raise ValueError(
+            f"head: marginal needs a network of ILSVRC's classification classes, and {model.info.name} has "
+            f"{len(model.info.classes)} of its own; use softmax"
+        )
     return model.info.num_outputs + (model.info.head == "zero_shot")
 
 
@@ -152,7 +164,7 @@ def provenance_of(model: Model | None) -> Provenance:
     )
 
 
-def _take_over_features(network: Backbone, old: Backbone) -> None:
+def take_over_features(network: Backbone, old: Backbone) -> None:
     """All weights but those of the classifier, the box regressor and the auxiliary classifiers."""
     heads = (f"{network.classifier_name}.", "box_regressor.", "auxiliary_")
     state = {name: value for name, value in old.state_dict().items() if not name.startswith(heads)}
@@ -181,7 +193,7 @@ def _take_over_outputs(
         layer.weight.copy_(weight)
         layer.bias.copy_(bias)
         return
-    if model.info.head == "softmax":
+    if model.info.head == "softmax" or has_own_classes(model.info):
         known = dict(zip(_names(model.info.classes), (one.members for one in model.info.classes), strict=True))
         members = [known.get(name, ()) for name in _names(classes)]
     else:

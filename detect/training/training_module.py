@@ -35,6 +35,8 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
         settings: of the optimiser.
         steps_per_epoch: mean, for the googlenet schedule.
         per_batch: regions, or whatever the loss is summed over, of a full global batch.
+        average_statistics: the stored statistics of batch normalisation are averaged like the weights, for networks
+            in which they change.
     Attributes:
         sum_names: of the sums of `batch_loss`.
         unit: the sum's name of what `per_batch` counts; its rate is logged.
@@ -45,12 +47,19 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
     unit = "regions"
 
     def __init__(
-        self, *, network: nn.Module, settings: OptimiserSettings, steps_per_epoch: float, per_batch: int
+        self,
+        *,
+        network: nn.Module,
+        settings: OptimiserSettings,
+        steps_per_epoch: float,
+        per_batch: int,
+        average_statistics: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.settings, self.per_batch = network, settings, per_batch
         self._factor = schedule(settings, steps_per_epoch)
-        self.average = Average(settings.averaging, self._learning())
+        self._average_statistics = average_statistics
+        self.average = Average(settings.averaging, self._averaged())
         self.unreadable: dict[Path, str] = {}
         self._batch: TrainingBatch[Sample] | None = None
         self._figures: dict[str, float] = {}
@@ -117,7 +126,7 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
     ) -> None:
         """Change the weights, then their average, then tell the loggers."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        self.average.update(self._learning())
+        self.average.update(self._averaged())
         assert self._batch is not None
         seconds = time.perf_counter() - self._since
         self._figures[f"{self.unit}_per_second"] = self._figures[self.unit] / seconds
@@ -161,6 +170,11 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
 
     def _learning(self) -> Iterator[tuple[str, nn.Parameter]]:
         return ((name, one) for name, one in self.network.named_parameters() if one.requires_grad)
+
+    def _averaged(self) -> Iterator[tuple[str, Tensor]]:
+        yield from self._learning()
+        if self._average_statistics:
+            yield from ((name, one) for name, one in self.network.named_buffers() if name.endswith(("_mean", "_var")))
 
     def _over_processes(self, sums: Tensor) -> Tensor:
         return self.trainer.strategy.reduce(sums, reduce_op="sum")

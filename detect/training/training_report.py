@@ -121,13 +121,24 @@ def write_report(
     Raises:
         OutputError: if the disk is full or the folder cannot be written.
     """
+    write_curves(folder, metrics=metrics, before=before, after=after)
+    if after is not None:
+        write_whole(folder / "classes.csv", class_table(before, after, trained).encode())
+        write_whole(folder / "classes.png", draw_classes(before, after, trained))
+
+
+def write_curves(folder: Path, *, metrics: Path, before: Summary | None, after: Summary | None) -> None:
+    """Write `curves.png`, and what validation said, `before.json` and `after.json`, each whole.
+
+    Args:
+        metrics: the run's CSV log (`training_logs`).
+    Raises:
+        OutputError: if the disk is full or the folder cannot be written.
+    """
     write_whole(folder / "curves.png", draw_curves(read_curves(metrics)))
     for name, summary in (("before.json", before), ("after.json", after)):
         if summary is not None:
             write_whole(folder / name, json.dumps(summary, indent=2).encode() + b"\n")
-    if after is not None:
-        write_whole(folder / "classes.csv", class_table(before, after, trained).encode())
-        write_whole(folder / "classes.png", draw_classes(before, after, trained))
 
 
 def figures(before: Summary | None, after: Summary | None) -> dict[str, Any]:

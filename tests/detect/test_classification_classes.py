@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detect.class_tables import DetectionClass, ilsvrc_classification_classes, ilsvrc_detection_classes
-from detect.classification_classes import ClassFinder, classification_classes, common_classes
+from detect.classification_classes import ClassFinder, classification_classes, common_classes, has_own_classes
 from detect.model_file import bvlc_info
 from detect.model_info import ModelInfo
 
@@ -32,6 +32,20 @@ def test_a_published_network_has_the_thousand() -> None:
 def test_a_network_with_an_output_a_class_has_its_own() -> None:
     assert classification_classes(info(num_outputs=2, classes=OWN)) == OWN
     assert classification_classes(info(classes=ILSVRC[:])) == ILSVRC
+
+
+@pytest.mark.parametrize(
+    ("described", "own"),
+    [
+        (info(), False),
+        (info(classes=ILSVRC), False),
+        (info(num_outputs=2, classes=OWN), True),
+        (info(num_outputs=3, classes=OWN), False),
+        (trained(head="softmax", num_outputs=3, classes=OWN), False),
+    ],
+)
+def test_a_classification_network_of_other_classes_than_ilsvrc_s(described: ModelInfo, own: bool) -> None:
+    assert has_own_classes(described) == own
 
 
 def test_background_of_a_trained_head_is_no_class() -> None:

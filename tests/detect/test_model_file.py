@@ -307,7 +307,7 @@ def test_the_other_architecture(main_state: dict[str, Tensor], tmp_path: Path) -
     [
         ({"format_version": 2}, "header: expected format 1, got 2: a newer googlenet-rcnn wrote it"),
         ({"colour": "red"}, "header: .*unexpected keyword argument 'colour'"),
-        ({"architecture": "vgg"}, "header: architecture: expected googlenet or googlenet_bn"),
+        ({"architecture": "vgg"}, "header: architecture: expected googlenet or googlenet_naive or"),
         ({"num_outputs": -1}, "header: num_outputs: expected a whole number from 1 on, got -1"),
     ],
 )

@@ -130,7 +130,7 @@ def test_a_missing_word_is_named(field: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"architecture": "vgg"}, "architecture: expected googlenet or googlenet_bn"),
+        ({"architecture": "vgg"}, "architecture: expected googlenet or googlenet_naive or"),
         ({"head": "svm"}, "head: expected zero_shot or marginal or softmax, got 'svm'"),
         ({"box_regression": "linear"}, "box_regression: expected none or agnostic or per_class or cells, got 'linear'"),
         ({"regions": ["warp", "tiles"]}, "regions: expected warp or shared, got 'tiles'"),
@@ -166,7 +166,7 @@ def test_wrong_values_are_refused(fields: dict[str, Any], message: str) -> None:
 
 
 def test_the_constructor_checks_too() -> None:
-    with pytest.raises(ValueError, match=r"^architecture: expected googlenet or googlenet_bn.*, got 'x'$"):
+    with pytest.raises(ValueError, match=r"^architecture: expected googlenet or googlenet_naive or .*, got 'x'$"):
         dataclasses.replace(INFO, architecture="x")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-for _folder in ("detect", "benchmarks"):  # odd_images, fake_detector, random_model; small_voc
+for _folder in ("detect", "detect/training", "benchmarks"):  # random_model, ...; labelled_photos; small_voc
     sys.path.append(str(Path(__file__).resolve().parents[1] / _folder))
 
 

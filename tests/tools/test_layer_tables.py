@@ -56,7 +56,10 @@ def test_every_layer(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "sentence"),
     [
         (("nin", "--layers", "--side", "20"), "images: expected at least 39 x 39 pixels for nin, got 20 x 20"),
-        (("inception_v9", "--layers"), "architectures: googlenet, googlenet_bn, nin, inception_v2, inception_v3"),
+        (
+            ("inception_v9", "--layers"),
+            "architectures: googlenet, googlenet_naive, googlenet_bn, nin, inception_v2, inception_v3",
+        ),
         (("nin", "--layers", "--per-layer"), "not allowed with argument"),
         (("multibox", "--layers"), "expected a detector, got a MultiBox model"),
     ],

@@ -7,7 +7,7 @@ from detect.googlenet import GoogLeNet
 
 
 def test_all_by_their_own_names() -> None:
-    assert list(BACKBONES) == ["googlenet", "googlenet_bn", "nin", "inception_v2", "inception_v3"]
+    assert list(BACKBONES) == ["googlenet", "googlenet_naive", "googlenet_bn", "nin", "inception_v2", "inception_v3"]
     assert all(kind.name == name for name, kind in BACKBONES.items())
     assert backbone_named("googlenet") is GoogLeNet
 
@@ -21,6 +21,6 @@ def test_all_by_their_own_names() -> None:
     ],
 )
 def test_an_unknown_one(name: str, hint: str) -> None:
-    known = "googlenet or googlenet_bn or nin or inception_v2 or inception_v3"
+    known = "googlenet or googlenet_naive or googlenet_bn or nin or inception_v2 or inception_v3"
     with pytest.raises(ValueError, match=f"^architecture: expected {known}, got '{name}'{hint}$"):
         backbone_named(name)

@@ -253,3 +253,16 @@ def test_boxes_from_cells_leave_the_random_start_of_others_alone(model: Model) -
     )
     assert set(cells) > set(without)
     assert all(torch.equal(cells[name], without[name]) for name in without)
+
+
+def test_a_network_of_other_classes_lends_outputs_by_name() -> None:
+    own = (DetectionClass("", "ant", (0,)), DetectionClass("", "bee", (1,)))
+    described = dataclasses.replace(ZERO_SHOT, name="insects", num_outputs=2, classes=own, background_logit=None)
+    insects = Model(described, GoogLeNet(2).eval(), "")
+    wanted = (DetectionClass("", "bee", (900,)), DetectionClass("", "cow", (901,)))
+    _, network = start(insects, wanted, head="softmax")
+    assert torch.equal(network.classifier.weight[0], insects.network.classifier.weight[1])
+    assert not torch.equal(network.classifier.weight[1], insects.network.classifier.weight[0])
+    assert network.classifier.bias[2].item() == 2.0, "background"
+    with pytest.raises(ValueError, match=r"marginal needs a network of ILSVRC's .* and insects has 2 of its own"):
+        start(insects, wanted)
