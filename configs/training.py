@@ -201,6 +201,8 @@ class ClassifierTrainingConfig:
         optimisation: how weights change.
         validation: detection on images that are not trained on.
         detection: what the model that is written tells `detect`.
+        start_share: of the weights that training starts from, in those that are validated and saved; the rest is of
+            those that it comes to (Wortsman et al. 2022). 0: none. It changes nothing in training.
         device: auto, cpu or cuda.
         devices: processes of this machine, GPUs where there are, that share each batch.
         workers: threads that decode and sample ahead, in each process.
@@ -224,6 +226,7 @@ class ClassifierTrainingConfig:
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     detection: DetectionDefaultsConfig = field(default_factory=DetectionDefaultsConfig)
+    start_share: float = 0.0
     device: str = "auto"
     devices: int = 1
     workers: int = 1
@@ -234,6 +237,7 @@ class ClassifierTrainingConfig:
     def __post_init__(self) -> None:
         check_training(self)
         check_least("context", self.context, 0)
+        check_range("start_share", self.start_share, least=0.0, most=1.0)
         check_choice("regions", self.regions, REGIONS)
         check_short_sides(self.short_sides)
         if self.regions == "shared" and self.head.auxiliary > 0:

@@ -160,27 +160,31 @@ def carried_over(
     config: ClassifierTrainingConfig,
     info: ModelInfo,
     data: TrainingData,
-    start: tuple[torch.Tensor, torch.Tensor],
+    start: dict[str, torch.Tensor],
     state: dict[str, torch.Tensor],
 ) -> dict[str, torch.Tensor]:
     """The state dict as it is validated and saved.
 
-    What training changed is carried over to the classes that it taught nothing, and all is rounded to the float16 of a
-    model file.
+    It has its share of the start; what training changed is carried over to the classes that it taught nothing; and all
+    is rounded to the float16 of a model file.
 
     Args:
-        start: weight and bias of the classifier before the first step.
+        start: the state dict before the first step.
     """
     from detect.backbones.registry import backbone_named
+    from detect.training.averaging import with_start
     from detect.training.carry_over import carry_over, outputs_of, untaught_classes
     from detect.training.training_report import objects_per_class
 
+    if config.start_share:
+        state = with_start(state, start, config.start_share)
     with_boxes, untaught = objects_per_class(data.train) > 0, untaught_classes(data.train)
     if not (config.head.carry_over and with_boxes.any() and untaught.any()):
         return _rounded(state)
     layer = backbone_named(info.architecture).classifier_name
     weight, bias = carry_over(
-        *start,
+        start[f"{layer}.weight"],
+        start[f"{layer}.bias"],
         state[f"{layer}.weight"],
         state[f"{layer}.bias"],
         outputs_of(info.classes, with_boxes.tolist(), info.num_outputs),
@@ -197,10 +201,11 @@ def run_settings(
 
     Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
     nor one without kindred or common classes of these, nor one from a model or of GoogLeNet of its architecture, so
-    that runs from before there was any can be resumed. What `detect` will propose changes nothing in training.
+    that runs from before there was any can be resumed. What `detect` will propose changes nothing in training,
+    nor does what is saved.
     """
     settings = dataclasses.asdict(config)
-    unused = ["detection", *(("regions", "short_sides") if config.regions == "warp" else ())]
+    unused = ["detection", "start_share", *(("regions", "short_sides") if config.regions == "warp" else ())]
     if not config.distillation.weight:
         unused.append("distillation")
     for name in ("data", "data_root", "model", *unused):

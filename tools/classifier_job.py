@@ -54,7 +54,7 @@ class ClassifierJob(TrainingJob):
         self.data = read_training_data(config, out)
         self.settings = {**run_settings(config, self.data, model, teacher), DATA_SUMMARY: self.data.summary()}
         self._info, network = build_start(config, model, self.data)
-        self._start = (network.classifier.weight.detach().clone(), network.classifier.bias.detach().clone())
+        self._start = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self._store = build_store(config, out)
         self.module = build_module(config, self._info, network, self.data, teacher)
         self.judge = self._judge()
@@ -90,7 +90,7 @@ class ClassifierJob(TrainingJob):
         return build_stream(self.config, self.data, self._store)
 
     def save(self, path: Path) -> None:
-        """The averaged weights, with what is carried over."""
+        """The averaged weights, with the share of those at the start, and with what is carried over."""
         import torch
 
         from detect.model_file import save_model
@@ -138,8 +138,7 @@ class ClassifierJob(TrainingJob):
     def _carried(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         from configs.training_parts import carried_over
 
-        start = (self._start[0].to(self._device), self._start[1].to(self._device))
-        here = {name: value.to(self._device) for name, value in state.items()}
+        start, here = ({name: value.to(self._device) for name, value in one.items()} for one in (self._start, state))
         return carried_over(self.config, self._info, self.data, start, here)
 
     def _without_proposals(self) -> list[tuple[Path, str | None]]:
@@ -157,6 +156,8 @@ class ClassifierJob(TrainingJob):
         """The description with what it was trained on, and by which code."""
         train = self.data.train
         settings = without_places(self.settings)
+        if self.config.start_share:
+            settings["start_share"] = self.config.start_share
         origin = with_origin(info.provenance, data=train.name, images=len(train), settings=settings)
         return dataclasses.replace(info, name=self.config.name or self._out.resolve().name, provenance=origin)
 

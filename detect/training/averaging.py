@@ -1,4 +1,7 @@
-"""Polyak averaging: the mean of the weights over the last steps, smoother than the weights themselves."""
+"""Polyak averaging: the mean of the weights over the last steps, smoother than the weights themselves.
+
+And the mean with those at the start, which keeps some of what was known there.
+"""
 
 from __future__ import annotations
 
@@ -63,3 +66,21 @@ class Average:
             raise ValueError("averaging: expected the averages of the same parameters in the checkpoint, got others")
         self.updates = int(state["updates"])
         self.values = {name: value.clone() for name, value in state["values"].items()}
+
+
+def with_start(state: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Between the weights that training came to and those it started from.
+
+    After Wortsman et al., Robust fine-tuning of zero-shot models (2022), section 3: on a straight line between the two,
+    what was learnt is largely there, and what was known before largely still.
+
+    Args:
+        state, start: of one network.
+        share: of the start, in [0, 1].
+    Returns:
+        New tensors; what is no floating point number, as counts of batches, is as in `state`.
+    """
+    return {
+        name: torch.lerp(value, start[name].to(value), share) if value.is_floating_point() else value.clone()
+        for name, value in state.items()
+    }

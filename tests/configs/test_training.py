@@ -47,6 +47,7 @@ def test_shared_regions_from_the_command_line() -> None:
         ({"regions": "tiles"}, "--regions: expected one of warp, shared, got 'tiles'"),
         ({"short_sides": ()}, "--short-sides: expected some, of 16 to 1000 pixels, got []"),
         ({"short_sides": (600, 8)}, "--short-sides: expected some, of 16 to 1000 pixels, got [600, 8]"),
+        ({"start_share": 1.5}, "start_share"),
         ({"head": HeadConfig(auxiliary=0.1)}, "head.auxiliary: expected 0 with regions shared"),
         ({"head": HeadConfig()}, "auxiliary classifiers read whole warped regions, got 0.3"),
     ],
@@ -75,6 +76,7 @@ def test_what_decides_the_course_of_training() -> None:
     assert (now["regions"], now["short_sides"]) == ("shared", (600,))
     assert settings(short_sides=(300, 900)) != now
     assert settings(detection=DetectionDefaultsConfig("both", 300)) == now, "detect can be told otherwise at any time"
+    assert settings(start_share=0.5) == now, "what is saved changes nothing in training"
     assert "distillation" not in now
     assert settings(distillation=DistillationConfig(regions=3)) == now, "nobody is asked"
     assert "kindred" not in now["head"]

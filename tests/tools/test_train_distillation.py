@@ -96,7 +96,9 @@ def test_a_learner_that_is_its_teacher_has_nothing_to_learn_from_it() -> None:
     assert taught("dropped")[0] > 1e-4
 
 
-def test_what_people_wear_and_pictures_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_what_people_wear_and_pictures_of_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, random_model: Path
+) -> None:
     """And what is refused of them."""
     data = f"[{{kind: voc, path: {tmp_path / 'voc'}}}, {{kind: empty, path: 3}}]"
     once = ("--optimisation.steps", "1", "--data", data, "--head.kindred", "true")
@@ -107,6 +109,14 @@ def test_what_people_wear_and_pictures_of_nothing(capsys: pytest.CaptureFixture[
     assert "images of voc + empty" in model.info.provenance.data
     told = described(Path("out"))["settings"]["head"]
     assert (told["kindred"], told["common"]) == (True, ["person", "car"])
+    end, start = weights(Path("out")), load_model(random_model).network.state_dict()
+    assert train("out", *once, "--head.common", "[person, car]", "--resume", "--start_share", "0.25") == 0
+    kept = weights(Path("out"))["inception_5a.conv1x1.weight"].float()
+    name = "inception_5a.conv1x1.weight"
+    expected = 0.75 * end[name].float() + 0.25 * start[name]
+    torch.testing.assert_close(kept, expected, atol=1e-3, rtol=1e-2)
+    assert not torch.equal(kept, end[name].float())
+    assert '"start_share": 0.25' in load_model(Path("out/model.safetensors")).info.provenance.config
     assert train("next", *once, "--model", "out/model.safetensors", "--distillation.teacher", "x.safetensors") == 2
     assert "x.safetensors" in one_line(capsys)
     assert train("out", *once, "--overwrite", "--head.common", "[persons]") == 2

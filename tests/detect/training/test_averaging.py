@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from detect.training.averaging import Average
+from detect.training.averaging import Average, with_start
 
 
 def test_two_updates_by_hand() -> None:
@@ -70,3 +70,16 @@ def test_other_parameters_and_impossible_decays_are_refused() -> None:
     for decay in (-0.1, 1.0, float("nan")):
         with pytest.raises(ValueError, match="averaging: expected a decay from 0 to below 1"):
             Average(decay, [])
+
+
+def test_between_start_and_end_by_hand() -> None:
+    start = {"weight": torch.tensor([0.0, 4.0]), "count": torch.tensor(1)}
+    state = {"weight": torch.tensor([8.0, 0.0]), "count": torch.tensor(9)}
+    before = {name: value.clone() for name, value in state.items()}
+    mixed = with_start(state, start, 0.25)
+    assert mixed["weight"].tolist() == [6.0, 1.0]  # 3/4 of the end, 1/4 of the start
+    assert mixed["count"].item() == 9
+    for share, expected in ((0.0, state), (1.0, {**start, "count": state["count"]})):
+        assert all(torch.equal(with_start(state, start, share)[name], expected[name]) for name in state)
+    assert all(torch.equal(state[name], before[name]) for name in state)
+    assert with_start(state, start, 0.0)["count"].data_ptr() != state["count"].data_ptr()
