@@ -63,7 +63,8 @@ def main() -> None:
             ]
         )
         results.append({"vote_iou": vote_iou, "nested_factor": factor, **figures})
-    print(f"{len(held_back)} held-back photos, {len(truth.truth.labels)} objects\n")
+    objects = score(held_back, {}, where=truth).evaluation.num_ground_truths
+    print(f"{len(held_back)} held-back photos, {objects} objects\n")
     shown = f"from {chosen.min_score:g} on: precision"
     print(markdown(["votes from IoU", "nested", "mean AP", "of frequent classes", shown, "recall", "F1"], rows))
     write_json(options.json, {**environment(torch.get_num_threads()), "rows": results})

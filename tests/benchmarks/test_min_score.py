@@ -36,9 +36,9 @@ def test_scans_and_the_dark_are_empty(detector: Detector, draw: object) -> None:
 
 
 def test_most_drawings_are_empty(detector: Detector) -> None:
-    """A shortfall: all should be. Crossing lines are taken for chairs (docs/models/det200.md)."""
+    """A shortfall: all should be. Crossing lines of one picture are taken for something (docs/models/det200.md)."""
     found = [names(detector, drawing(np.random.default_rng(seed))) for seed in range(DRAWN)]
-    assert sum(bool(one) for one in found) <= 3, found
+    assert sum(bool(one) for one in found) <= 1, found
 
 
 def test_precision_and_recall_by_hand() -> None:

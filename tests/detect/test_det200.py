@@ -40,7 +40,7 @@ def test_the_file_is_small_and_says_what_it_is() -> None:
     )
     assert info.regions[0] == "shared"
     assert info.proposals == ProposalSetting(method="both", mode="balanced", superpixel_scale=2.0, limit=300)
-    expected = with_kindred(ilsvrc_detection_classes())
+    expected = with_kindred(ilsvrc_detection_classes(), worn=True)
     assert [(one.wnid, one.name, one.members) for one in info.classes] == [
         (one.wnid, one.name, one.members) for one in expected
     ]
@@ -51,6 +51,7 @@ def test_the_file_is_small_and_says_what_it_is() -> None:
     assert '"/' not in origin.config, "nothing of where anything lay on the machine"
     assert json.loads(origin.config)["short_sides"] == list(info.short_sides)
     assert "ilsvrc_det" not in origin.data
+    assert "2332 images" in origin.data
 
 
 def phone_photo(path: Path) -> None:
