@@ -5,19 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet as TorchvisionGoogLeNet
 
-from detect.backbones.backbone import Backbone
+from detect.backbones.torchvision_backbone import TorchvisionBackbone
 from detect.googlenet import GoogLeNet
 from detect.inception import AuxiliaryClassifier
-from detect.input_format import TORCHVISION_INPUT
-from detect.modules.global_average_pooling import GlobalAveragePooling
 
 
-class GoogLeNetBN(Backbone):
+class GoogLeNetBN(TorchvisionBackbone):
     """The network behind torchvision's `GoogLeNet_Weights.IMAGENET1K_V1`.
-
-    torchvision's builder, given weights, silently sets `transform_input=True`: the network then expects images
-    normalised with ImageNet's mean and deviation and converts them to pixel / 127.5 − 1 itself. Here the network is
-    always built without that step and fed pixel / 127.5 − 1 (`TORCHVISION_INPUT`), which is the same function.
 
     Args:
         num_classes: outputs of the classifier and of the auxiliary ones.
@@ -31,37 +25,19 @@ class GoogLeNetBN(Backbone):
     grid = GoogLeNet.grid
     map_channels, cell_channels, cell_side = GoogLeNet.map_channels, GoogLeNet.cell_channels, GoogLeNet.cell_side
     num_features = GoogLeNet.num_features
-    input_format = TORCHVISION_INPUT
     least_side = 15
-    classifier_name = "network.fc"
 
+    network: TorchvisionGoogLeNet
     auxiliary_4a: AuxiliaryClassifier | None
     auxiliary_4d: AuxiliaryClassifier | None
 
     def __init__(
         self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0, box_cells: bool = False
     ) -> None:
-        super().__init__()
-        self.network = TorchvisionGoogLeNet(
+        network = TorchvisionGoogLeNet(
             num_classes=num_classes, aux_logits=False, transform_input=False, init_weights=False, dropout=0.4
         )
-        self.average = GlobalAveragePooling()
-        self.add_auxiliary(num_classes, auxiliary)
-        self.add_box_regressor(box_outputs, cells=box_cells)
-
-    @property
-    def dropout(self) -> nn.Dropout:  # type: ignore[override]
-        """Before the classifier."""
-        layer = self.network.dropout
-        assert isinstance(layer, nn.Dropout)
-        return layer
-
-    @property
-    def classifier(self) -> nn.Linear:  # type: ignore[override]
-        """The linear layer on the tail's 1024 numbers."""
-        layer = self.network.fc
-        assert isinstance(layer, nn.Linear)
-        return layer
+        super().__init__(network, num_classes, auxiliary=auxiliary, box_outputs=box_outputs, box_cells=box_cells)
 
     def stage(self, name: str, features: Tensor) -> Tensor:
         """What the stage of `STAGES` called `name` makes of the one before it; of "conv1", of normalised images."""

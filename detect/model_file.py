@@ -206,30 +206,23 @@ def bvlc_info() -> ModelInfo:
 
 def torchvision_info() -> ModelInfo:
     """torchvision's GoogLeNet as a zero-shot detector of the 200 ILSVRC detection classes."""
-    return ModelInfo(
-        name="googlenet_bn_imagenet",
-        architecture="googlenet_bn",
-        num_outputs=1000,
-        input=TORCHVISION_INPUT,
-        classes=ilsvrc_detection_classes(),
-        provenance=Provenance(
-            source="torchvision GoogLeNet_Weights.IMAGENET1K_V1, ported from TensorFlow",
-            data="ILSVRC 2012 classification",
-            licence="BSD-3-Clause (torchvision)",
-        ),
-    )
+    return _torchvision_info("googlenet_bn", "GoogLeNet_Weights")
 
 
 def inception_v3_info() -> ModelInfo:
     """torchvision's Inception v3 as a zero-shot detector of the 200 ILSVRC detection classes."""
+    return _torchvision_info("inception_v3", "Inception_V3_Weights")
+
+
+def _torchvision_info(architecture: str, weights: str) -> ModelInfo:
     return ModelInfo(
-        name="inception_v3_imagenet",
-        architecture="inception_v3",
+        name=f"{architecture}_imagenet",
+        architecture=architecture,
         num_outputs=1000,
         input=TORCHVISION_INPUT,
         classes=ilsvrc_detection_classes(),
         provenance=Provenance(
-            source="torchvision Inception_V3_Weights.IMAGENET1K_V1, ported from TensorFlow",
+            source=f"torchvision {weights}.IMAGENET1K_V1, ported from TensorFlow",
             data="ILSVRC 2012 classification",
             licence="BSD-3-Clause (torchvision)",
         ),

@@ -7,11 +7,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torchvision.models import Inception3 as TorchvisionInception3
 
-from detect.backbones.backbone import Backbone
 from detect.backbones.map_grid import MapGrid
+from detect.backbones.torchvision_backbone import TorchvisionBackbone
 from detect.inception import AuxiliaryClassifier
-from detect.input_format import TORCHVISION_INPUT
-from detect.modules.global_average_pooling import GlobalAveragePooling
 
 _MODULES = {
     "1a": "Conv2d_1a_3x3",
@@ -23,12 +21,11 @@ _MODULES = {
 }
 
 
-class InceptionV3(Backbone):
+class InceptionV3(TorchvisionBackbone):
     """The network behind torchvision's `Inception_V3_Weights.IMAGENET1K_V1` (Rethinking, section 10).
 
-    As of `GoogLeNetBN`, torchvision's builder, given weights, sets `transform_input=True`; here the network is built
-    without that step and fed pixel / 127.5 − 1, which is the same function. Its own auxiliary classifier is left out:
-    it takes maps of 17 × 17 cells and no others. In training one of GoogLeNet's form may hang on the same place, 6e.
+    Its own auxiliary classifier is left out: it takes maps of 17 × 17 cells and no others. In training one of
+    GoogLeNet's form may hang on the same place, 6e.
 
     The stem ends with the last module on the 17 × 17 grid; `cells` is the reduction to 8 × 8. Those are the grids of
     images of 299 × 299 pixels, which it was trained on; regions are of 224 × 224, as for all networks, 12 and 5 cells.
@@ -41,37 +38,19 @@ class InceptionV3(Backbone):
     grid = MapGrid(cells=12, first_centre=21.5)
     map_channels, cell_channels, cell_side = 768, 1280, 5
     num_features = 2048
-    input_format = TORCHVISION_INPUT
     input_side = 299
     least_side = 75
-    classifier_name = "network.fc"
 
+    network: TorchvisionInception3
     auxiliary_6e: AuxiliaryClassifier | None
 
     def __init__(
         self, num_classes: int = 1000, *, auxiliary: bool = False, box_outputs: int = 0, box_cells: bool = False
     ) -> None:
-        super().__init__()
-        self.network = TorchvisionInception3(
+        network = TorchvisionInception3(
             num_classes=num_classes, aux_logits=False, transform_input=False, init_weights=False
         )
-        self.average = GlobalAveragePooling()
-        self.add_auxiliary(num_classes, auxiliary)
-        self.add_box_regressor(box_outputs, cells=box_cells)
-
-    @property
-    def dropout(self) -> nn.Dropout:  # type: ignore[override]
-        """Before the classifier."""
-        layer = self.network.dropout
-        assert isinstance(layer, nn.Dropout)
-        return layer
-
-    @property
-    def classifier(self) -> nn.Linear:  # type: ignore[override]
-        """The linear layer on the 2048 features."""
-        layer = self.network.fc
-        assert isinstance(layer, nn.Linear)
-        return layer
+        super().__init__(network, num_classes, auxiliary=auxiliary, box_outputs=box_outputs, box_cells=box_cells)
 
     def stage(self, name: str, features: Tensor) -> Tensor:
         """What the stage called `name` makes of the one before it; "1a", of normalised images."""
