@@ -116,46 +116,6 @@ def test_ties_go_to_the_lower_row_then_the_lower_label() -> None:
     assert suppress(same, torch.full((3, 1), 0.5), min_score=0.1).boxes.tolist() == [[1, 0, 9, 9]]
 
 
-def test_votes_and_nested_boxes_by_hand() -> None:
-    boxes = torch.tensor(
-        [
-            [0.0, 0, 40, 40],
-            [0, 0, 40, 30],  # overlaps the first by 3 / 4: is dropped, and has a vote
-            [0, 0, 10, 10],  # lies in the first
-            [60, 0, 70, 10],
-        ]
-    )
-    probs = torch.tensor([[0.9], [0.45], [0.8], [0.5]])
-    plain = suppress(boxes, probs, min_score=0.3)
-    assert plain.boxes.tolist() == boxes[[0, 2, 3]].tolist()
-    found = suppress(boxes, probs, min_score=0.3, vote_iou=0.5, nested_factor=0.5)
-    # (0.9 · 40 + 0.45 · 30) / 1.35; half of 0.8 is less than 0.5
-    np.testing.assert_allclose(found.boxes, [[0, 0, 40, 49.5 / 1.35], [60, 0, 70, 10], [0, 0, 10, 10]], rtol=1e-6)
-    np.testing.assert_allclose(found.scores, [0.9, 0.5, 0.4], rtol=1e-6)
-    shown = suppress(boxes, probs, min_score=0.5, vote_iou=0.5, nested_factor=0.5)
-    np.testing.assert_array_equal(shown.boxes, found.boxes[:2])  # with the vote of a region below the threshold
-    np.testing.assert_array_equal(shown.scores, found.scores[:2])
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_higher_threshold_shows_the_same_but_fewer(seed: int) -> None:
-    """And so does a lower limit."""
-    boxes, probs = random_case(seed, n=40, k=3)
-    before = boxes.clone(), probs.clone()
-    every = suppress(boxes, probs, min_score=0.0, vote_iou=0.4, nested_factor=0.5, max_detections=1000)
-    assert torch.equal(boxes, before[0])
-    assert torch.equal(probs, before[1])
-    for least in (0.2, 0.5, 0.9):
-        some = suppress(boxes, probs, min_score=least, vote_iou=0.4, nested_factor=0.5, max_detections=1000)
-        kept = every.scores >= np.float32(least)
-        np.testing.assert_array_equal(some.boxes, every.boxes[kept])
-        np.testing.assert_array_equal(some.scores, every.scores[kept])
-        np.testing.assert_array_equal(some.labels, every.labels[kept])
-    few = suppress(boxes, probs, min_score=0.0, vote_iou=0.4, nested_factor=0.5, max_detections=5)
-    np.testing.assert_array_equal(few.boxes, every.boxes[:5])
-    np.testing.assert_array_equal(few.scores, every.scores[:5])
-
-
 def test_many_ties_keep_their_order() -> None:
     """More than a sort that is only stable for a few elements would keep in order."""
     boxes = torch.arange(3000).float()[:, None] * 20 + torch.tensor([0.0, 0, 10, 10])
