@@ -12,12 +12,19 @@ from jsonargparse import ActionSubCommands, Namespace
 
 from configs.detection import DetectionConfig, ProposalConfig, build_detector
 from tools.detect_options import build_parser
-from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED, UsageError
-from tools.folder_runs import MOST_WORKERS, open_run, say_interrupted, say_not_written, say_what_was_found, usable_cores
+from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED
+from tools.folder_runs import (
+    MOST_WORKERS,
+    checked_job,
+    open_run,
+    run_in_folder,
+    say_interrupted,
+    say_what_was_found,
+    usable_cores,
+)
 from tools.messages import complain, tell
 from tools.progress import ImageProgress
 from tools.run_description import count_records, description_of, settings_of
-from tools.run_options import run_mode
 from tools.stop_signals import sigterm_interrupts
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
@@ -58,19 +65,7 @@ def add_to(parent: ActionSubCommands) -> None:
 
 def run(options: Namespace) -> int:
     """Detect; returns the exit status."""
-    from detect.download import DownloadError
-    from detect.whole_files import OutputError
-
-    try:
-        folder, job = _open(options)
-        with folder:
-            return _run_in(folder, job)
-    except DownloadError as error:
-        complain(str(error))
-        return ERROR
-    except OutputError as error:
-        say_not_written(error)
-        return ERROR
+    return run_in_folder(options, _open, _run_in)
 
 
 def _open(options: Namespace) -> tuple[RunFolder, Job]:
@@ -79,16 +74,9 @@ def _open(options: Namespace) -> tuple[RunFolder, Job]:
     Raises:
         UsageError: one sentence that says what to do.
     """
-    from detect.run_folder import RunFolderError, check_mode
     from detect.run_kinds import DETECT
 
-    try:
-        mode = run_mode(options)
-        if options.out:
-            check_mode(Path(options.out), DETECT, mode)
-        job = _job(options)
-    except (ValueError, RunFolderError) as error:
-        raise UsageError(str(error)) from error
+    mode, job = checked_job(options, DETECT, _job)
     settings = settings_of(job.config, job.detector, shard=options.shard, draw=job.draw)
     return open_run(options.out, settings, mode, job.images, kind=DETECT), job
 
@@ -170,8 +158,6 @@ def _job(options: Namespace) -> Job:
     from detect.run_kinds import DETECT
 
     config = _config(options)
-    if not options.out:
-        raise ValueError("--out: expected a folder, got nothing")
     exports = parse_formats(options.export)
     if options.image_index and "ilsvrc" not in exports:
         raise ValueError("--image-index: expected --export ilsvrc with it")

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ActionSubCommands, Namespace
 
 from tools.classification_options import build_parser
-from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED, UsageError
-from tools.folder_runs import MOST_WORKERS, open_run, say_interrupted, say_not_written, usable_cores
+from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED
+from tools.folder_runs import MOST_WORKERS, checked_job, open_run, run_in_folder, say_interrupted, usable_cores
 from tools.messages import complain, tell
 from tools.progress import ImageProgress
 from tools.run_description import commit, versions
-from tools.run_options import run_mode
 from tools.stop_signals import sigterm_interrupts
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
@@ -47,19 +46,7 @@ def add_to(parent: ActionSubCommands) -> None:
 
 def run(options: Namespace) -> int:
     """Classify and count; returns the exit status."""
-    from detect.download import DownloadError
-    from detect.whole_files import OutputError
-
-    try:
-        folder, job = _open(options)
-        with folder:
-            return _run_in(folder, job)
-    except DownloadError as error:
-        complain(str(error))
-        return ERROR
-    except OutputError as error:
-        say_not_written(error)
-        return ERROR
+    return run_in_folder(options, _open, _run_in)
 
 
 def _open(options: Namespace) -> tuple[RunFolder, Job]:
@@ -68,17 +55,9 @@ def _open(options: Namespace) -> tuple[RunFolder, Job]:
     Raises:
         UsageError: one sentence that says what to do.
     """
-    from detect.run_folder import RunFolderError, check_mode
     from detect.run_kinds import CLASSIFY
 
-    try:
-        mode = run_mode(options)
-        if not options.out:
-            raise ValueError("--out: expected a folder, got nothing")
-        check_mode(Path(options.out), CLASSIFY, mode)
-        job = _job(options)
-    except (ValueError, RunFolderError) as error:
-        raise UsageError(str(error)) from error
+    mode, job = checked_job(options, CLASSIFY, _job)
     sources = [image.source for image in job.found.images]
     return open_run(options.out, _settings(job), mode, sources, kind=CLASSIFY), job
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tools.exit_status import UsageError
+from jsonargparse import Namespace
+
+from tools.exit_status import ERROR, UsageError
 from tools.messages import complain
+from tools.run_options import run_mode
 
 if TYPE_CHECKING:  # NumPy takes a moment to import; `--help` must not
     from detect.image_sources import FoundImages, SourceImage
@@ -18,6 +21,53 @@ if TYPE_CHECKING:  # NumPy takes a moment to import; `--help` must not
     from detect.whole_files import OutputError
 
 MOST_WORKERS = 16  # each holds a decoded image
+Job = TypeVar("Job")
+
+
+def run_in_folder(
+    options: Namespace,
+    opened: Callable[[Namespace], tuple[RunFolder, Job]],
+    work: Callable[[RunFolder, Job], int],
+) -> int:
+    """Open the output folder and work in it; returns the exit status.
+
+    Args:
+        opened: raises UsageError for everything that can go wrong before the work.
+    """
+    from detect.download import DownloadError
+    from detect.whole_files import OutputError
+
+    try:
+        folder, job = opened(options)
+        with folder:
+            return work(folder, job)
+    except DownloadError as error:
+        complain(str(error))
+        return ERROR
+    except OutputError as error:
+        say_not_written(error)
+        return ERROR
+
+
+def checked_job(options: Namespace, kind: RunKind, job_of: Callable[[Namespace], Job]) -> tuple[Mode, Job]:
+    """How to treat a run that is in --out already, and what is to be done.
+
+    Args:
+        job_of: checks everything that can be checked before the work; its ValueErrors are one sentence.
+    Raises:
+        UsageError: one sentence that says what to do.
+        DownloadError: as `job_of`.
+    """
+    from detect.run_folder import RunFolderError, check_mode
+
+    try:
+        mode = run_mode(options)
+        if not options.out:
+            raise ValueError("--out: expected a folder, got nothing")
+        check_mode(Path(options.out), kind, mode)
+        return mode, job_of(options)
+    except (ValueError, RunFolderError) as error:
+        raise UsageError(str(error)) from error
 
 
 def open_run(

@@ -6,19 +6,25 @@ import dataclasses
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import ActionSubCommands, Namespace
 
 from configs.proposing import MultiBoxPart, ProposeConfig, build_image_proposer, load_multibox_part
-from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED, UsageError
-from tools.folder_runs import MOST_WORKERS, open_run, say_interrupted, say_not_written, say_what_was_found, usable_cores
+from tools.exit_status import ERROR, OK, SOME_IMAGES_FAILED
+from tools.folder_runs import (
+    MOST_WORKERS,
+    checked_job,
+    open_run,
+    run_in_folder,
+    say_interrupted,
+    say_what_was_found,
+    usable_cores,
+)
 from tools.messages import complain, tell
 from tools.progress import ImageProgress
 from tools.propose_options import build_parser
 from tools.run_description import count_records, proposing_description, proposing_settings
-from tools.run_options import run_mode
 from tools.stop_signals import sigterm_interrupts
 
 if TYPE_CHECKING:  # numba takes most of a second to import; `--help` must not
@@ -51,15 +57,7 @@ def add_to(parent: ActionSubCommands) -> None:
 
 def run(options: Namespace) -> int:
     """Propose; returns the exit status."""
-    from detect.whole_files import OutputError
-
-    try:
-        folder, job = _open(options)
-        with folder:
-            return _run_in(folder, job)
-    except OutputError as error:
-        say_not_written(error)
-        return ERROR
+    return run_in_folder(options, _open, _run_in)
 
 
 def _open(options: Namespace) -> tuple[RunFolder, Job]:
@@ -68,16 +66,9 @@ def _open(options: Namespace) -> tuple[RunFolder, Job]:
     Raises:
         UsageError: one sentence that says what to do.
     """
-    from detect.run_folder import RunFolderError, check_mode
     from detect.run_kinds import PROPOSE
 
-    try:
-        mode = run_mode(options)
-        if options.out:
-            check_mode(Path(options.out), PROPOSE, mode)
-        job = _job(options)
-    except (ValueError, RunFolderError) as error:
-        raise UsageError(str(error)) from error
+    mode, job = checked_job(options, PROPOSE, _job)
     settings = proposing_settings(job.config, shard=options.shard, multibox=job.multibox)
     folder = open_run(options.out, settings, mode, job.images, kind=PROPOSE)
     say_what_was_found(job.found)
@@ -93,8 +84,6 @@ def _job(options: Namespace) -> Job:
     from detect.image_sources import find_images, parse_shard, shard
 
     config = ProposeConfig(**{field.name: getattr(options, field.name) for field in dataclasses.fields(ProposeConfig)})
-    if not options.out:
-        raise ValueError("--out: expected a folder, got nothing")
     block = parse_shard(options.shard) if options.shard else (1, 1)
     found = find_images(options.source)
     images = shard(found.images, *block)
