@@ -4,13 +4,15 @@
 
 TREE/train/CLASS and TREE/val/CLASS get a picture of each object: its box, a tenth larger on each side as far as the
 photo goes, its shorter side resized to `--size` pixels where it is longer. Photos are split by their content, so that
-all objects of a photo are on one side, whatever its name. Objects marked difficult, and those with a side of less than
-`--least` pixels, are left out. The same photos and flags give the same pictures.
+all objects of a photo are on one side, whatever its name. Objects marked difficult, those with a side of less than
+`--least` pixels, and of val those of classes that train has none of, are left out. The same photos and flags give the
+same pictures.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -87,6 +89,9 @@ def make_tree(options: argparse.Namespace) -> dict[str, Counter[str]]:
             counts[part] += write_crops(photo, options.out / part, options)
         except ImageError as error:
             print(f"{photo.file}: {error}: left out", file=sys.stderr)
+    for name in sorted(counts["val"].keys() - counts["train"].keys()):  # nobody can be asked what was never shown
+        print(f"{name}: {counts['val'].pop(name)} in val, none in train: left out", file=sys.stderr)
+        shutil.rmtree(options.out / "val" / name)
     return counts
 
 

@@ -55,6 +55,20 @@ def test_a_picture_of_each_object_and_photos_on_one_side(
     assert [one.read_bytes() for one in sorted(again.rglob("*.jpg"))] == [one.read_bytes() for one in pictures]
 
 
+def test_of_val_only_classes_that_train_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = NAMES.index("person")
+    held = np.arange(len(NAMES)) == alone
+    monkeypatch.setattr(object_crops, "held_back_by_hash", lambda hashes, fraction: held)
+    tree = make(tmp_path, monkeypatch)
+    assert not list(tree.rglob(f"*/{alone:06}_00.jpg"))
+    assert not list((tree / "val").iterdir())
+    said = capsys.readouterr()
+    assert "person: 1 in val, none in train: left out" in said.err
+    assert f"| all | {len(NAMES) - 1} | 0 |" in said.out
+
+
 def test_small_objects_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not list(make(tmp_path, monkeypatch, "--least", "62").rglob("*.jpg"))
 
@@ -66,6 +80,6 @@ def test_a_tree_that_is_there_and_photos_that_cannot_be_read(
     with pytest.raises(SystemExit):
         make(tmp_path, monkeypatch)
     assert "is there already" in capsys.readouterr().err
-    (tmp_path / "voc/JPEGImages/000002.jpg").write_bytes(b"nothing")
+    (tmp_path / "voc/JPEGImages/000001.jpg").write_bytes(b"nothing")
     assert len(list(make(tmp_path, monkeypatch, out="again").rglob("*.jpg"))) == len(NAMES) - 1
-    assert "000002.jpg" in capsys.readouterr().err
+    assert "000001.jpg" in capsys.readouterr().err

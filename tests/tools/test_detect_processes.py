@@ -67,6 +67,10 @@ def timeless(out: Path, *, whole_lines: bool = False) -> list[dict[str, Any]]:
     return records
 
 
+def finished(out: Path) -> bool:
+    return bool(json.loads((out / "run.json").read_text())["status"] == "finished")
+
+
 @pytest.fixture(scope="module")
 def whole(photos: Path, random_model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The records of a run that nobody interrupts."""
@@ -95,16 +99,18 @@ def test_a_run_stopped_at_any_moment_and_resumed_is_the_whole_run(
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     done = records.read_bytes().count(b"\n")
-    if number == signal.SIGKILL:
-        assert process.returncode in (-number, 3)  # 3: it was done before the signal came
-    elif process.returncode != 3:
+    if finished(out):  # before the signal came, which may then hit an interpreter that is about to leave
+        assert process.returncode in (3, 1, -number)
+    elif number == signal.SIGKILL:
+        assert process.returncode == -number
+    else:
         assert (process.returncode, "Traceback" in error) == (1, False)
         assert error.splitlines()[-1] == f"googlenet-rcnn: interrupted after {done} of 7 images; continue with --resume"
     for record, expected in zip(timeless(out, whole_lines=True), whole, strict=False):
         assert record == expected
     assert main(argv) == 3
     assert timeless(out) == whole
-    assert json.loads((out / "run.json").read_text())["status"] == "finished"
+    assert finished(out)
     assert not [path for path in out.rglob(".*") if path.is_file()], "no unfinished files"
 
 

@@ -41,6 +41,10 @@ def timeless(out: Path) -> list[dict[str, Any]]:
     return records
 
 
+def finished(out: Path) -> bool:
+    return bool(json.loads((out / "run.json").read_text())["status"] == "finished")
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos that have something to find, two of them damaged, in two folders."""
@@ -73,9 +77,11 @@ def test_a_run_stopped_at_any_moment_and_resumed_is_the_whole_run(
     time.sleep(random.Random(f"{number} {workers}").uniform(0, 0.1))
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
-    if number == signal.SIGKILL:
-        assert process.returncode in (-number, 3)  # 3: it was done before the signal came
-    elif process.returncode != 3:
+    if finished(out):  # before the signal came, which may then hit an interpreter that is about to leave
+        assert process.returncode in (3, 1, -number)
+    elif number == signal.SIGKILL:
+        assert process.returncode == -number
+    else:
         assert (process.returncode, "Traceback" in error) == (1, False)
         assert error.splitlines()[-1].startswith("googlenet-rcnn: interrupted after ")
     done = {path: path.stat().st_mtime_ns for path in out.rglob("*.npz")}
