@@ -50,6 +50,8 @@ VARIANTS = {
     "googlenet_alone": Variant("the same without auxiliary classifiers", "googlenet"),
     "naive": Variant("without 1×1 reductions, auxiliary classifiers", "googlenet_naive", 0.3),
     "naive_alone": Variant("without both", "googlenet_naive"),
+    "googlenet_bn": Variant("GoogLeNet with batch normalisation, auxiliary classifiers", "googlenet_bn", 0.3),
+    "googlenet_bn_alone": Variant("the same without auxiliary classifiers", "googlenet_bn"),
     "nin": Variant("Network-in-Network", "nin"),
     "inception_v2": Variant("Inception v2, auxiliary classifier, batch normalisation", "inception_v2", 0.3),
     "inception_v2_alone": Variant("the same without auxiliary classifier", "inception_v2"),
@@ -72,7 +74,7 @@ def train(name: str, options: argparse.Namespace) -> None:
     arguments = [
         part
         for flag, value in flags.items()
-        for part in (f"--{flag}", json.dumps(value) if isinstance(value, dict) else str(value))
+        for part in (f"--{flag}", json.dumps(value) if isinstance(value, dict | list) else str(value))
     ]
     status = command(["train", "backbone", *arguments, "--resume"])
     if status not in (0, 3):
@@ -89,6 +91,7 @@ def settings_of(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "head.auxiliary": VARIANTS[name].auxiliary,
         "size": options.size,
         "sampling.images_per_batch": options.batch,
+        "sampling.crop_area": [options.crop_area, 1.0],
         "optimisation.steps": options.steps,
         "optimisation.learning_rate": options.learning_rate,
         "optimisation.averaging": options.averaging,
@@ -173,11 +176,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tree", type=Path, required=True, help="of object_crops.py, or any with train and val")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--variants", default=",".join(VARIANTS), help="comma-separated")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch", type=int, default=32, help="images")
     parser.add_argument("--size", type=int, default=80, help="side of the input; Inception v2 takes no less than 75")
     parser.add_argument("--learning-rate", type=float, default=0.01)
-    parser.add_argument("--averaging", type=float, default=0.999)
+    parser.add_argument("--averaging", type=float, default=0.995)
+    parser.add_argument(
+        "--crop-area",
+        type=float,
+        default=0.5,
+        help="least part of a picture that is shown in training; GoogLeNet's, 0.08, needs many more steps",
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
