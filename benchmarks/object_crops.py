@@ -21,14 +21,11 @@ import cv2
 import numpy as np
 from measuring import markdown
 from numpy.typing import NDArray
+from voc_trees import add_tree_options, jpeg, parse_tree_options, photos_of
 
 from detect.image_decoding import ImageError, decode_image
-from detect.training.content_hashes import content_hashes, held_back_by_hash
 from detect.training.data_sets_found import FoundImage
-from detect.training.data_sets_xml import find_voc
 from detect.whole_files import write_whole
-
-QUALITY = 95  # of the JPEG files
 
 
 def with_context(box: tuple[float, ...], context: float, image_size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -70,20 +67,15 @@ def write_crops(photo: FoundImage, folder: Path, options: argparse.Namespace) ->
         if left >= right or top >= bottom:  # outside the photo
             continue
         pixels = resized(image[top:bottom, left:right], options.size)
-        _, content = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-        write_whole(folder / one.name / f"{photo.name}_{number:02}.jpg", content.tobytes())
+        write_whole(folder / one.name / f"{photo.name}_{number:02}.jpg", jpeg(pixels))
         counts[one.name] += 1
     return counts
 
 
 def make_tree(options: argparse.Namespace) -> dict[str, Counter[str]]:
     """Write the tree; how many pictures of each class are in train and in val."""
-    photos, problems = find_voc(options.voc, None, None, options.split)
-    for problem in problems:
-        print(f"{problem.file}: {problem.what}", file=sys.stderr)
-    held = held_back_by_hash(content_hashes([photo.file for photo in photos]), options.val)
     counts: dict[str, Counter[str]] = {"train": Counter(), "val": Counter()}
-    for photo, judge in zip(photos, held.tolist(), strict=True):
+    for photo, judge in photos_of(options, options.val):
         part = "val" if judge else "train"
         try:
             counts[part] += write_crops(photo, options.out / part, options)
@@ -97,17 +89,12 @@ def make_tree(options: argparse.Namespace) -> dict[str, Counter[str]]:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--voc", type=Path, required=True, help="VOC tree")
-    parser.add_argument("--split", help="list of ImageSets/Main, where there are several")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the tree, which must not be there yet")
+    add_tree_options(parser)
     parser.add_argument("--size", type=int, default=96, help="pixels of a picture's shorter side, at most")
     parser.add_argument("--context", type=float, default=0.1, help="on each side, in sides of the box")
     parser.add_argument("--least", type=float, default=24, help="pixels of the shorter side of objects that are taken")
     parser.add_argument("--val", type=float, default=0.2, help="fraction of the photos")
-    options = parser.parse_args()
-    if options.out.exists():
-        parser.error(f"--out: {options.out} is there already")
-    return options
+    return parse_tree_options(parser)
 
 
 def main() -> None:

@@ -15,30 +15,32 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
+from voc_trees import add_tree_options, jpeg, parse_tree_options, photos_of
 
 from detect.image_decoding import ImageError, decode_image
-from detect.training.content_hashes import content_hashes, held_back_by_hash
 from detect.training.data_sets_found import Box, FoundImage, FoundObject
-from detect.training.data_sets_xml import find_voc
 from detect.whole_files import write_whole
 
 PERSON = "person"
 TALLER = 1.2  # height : width from which on somebody stands or sits
 LEFT = 0.5  # of an object's area, from which on it counts
 GONE = 0.05  # below it there is no object
-QUALITY = 95  # of the JPEG files
 
 
 def frame_of(person: Box, image_size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """A window (left, top, right, bottom) that shows the upper part of a person, cut off by its lower edge.
+    """A window that shows the upper part of a person, who is cut off by its lower edge.
 
-    It is 0.6 to 1.5 times as wide as high, as far as the photo goes, and the person's middle is somewhere in it.
+    It is 0.6 to 1.5 times as wide as high, and at least 0.6 times as wide as the person, whose middle is in its middle
+    two fifths; all as far as the photo goes.
+
+    Args:
+        person: xyxy pixels, of some area.
+        image_size: (height, width).
+    Returns:
+        left, top, right, bottom in whole pixels, the last two not included; without area if the person is outside.
     """
     x1, y1, x2, y2 = person
     height, width = image_size
@@ -56,7 +58,14 @@ def frame_of(person: Box, image_size: tuple[int, int], rng: np.random.Generator)
 
 
 def cut(objects: Sequence[FoundObject], subject: int, window: tuple[int, int, int, int]) -> list[FoundObject]:
-    """The objects in a window, in its coordinates; ignored: what lost too much, but for the one it is made for."""
+    """The objects in a window, in its coordinates and their order; what has less than `GONE` of its area there is not.
+
+    Args:
+        subject: position of whom the window is made for, who counts however much is cut off.
+        window: left, top, right, bottom.
+    Returns:
+        Those with less than `LEFT` of their area, and those ignored before, are ignored.
+    """
     left, top, right, bottom = window
     found = []
     for number, one in enumerate(objects):
@@ -74,7 +83,7 @@ def cut(objects: Sequence[FoundObject], subject: int, window: tuple[int, int, in
 
 
 def annotation(name: str, image_size: tuple[int, int], objects: Sequence[FoundObject]) -> bytes:
-    """VOC's XML: inclusive pixels, counted from 1."""
+    """VOC's XML of objects with continuous edges: inclusive pixels, counted from 1. `image_size`: (height, width)."""
     root = Element("annotation")
     SubElement(root, "filename").text = name
     size = SubElement(root, "size")
@@ -109,7 +118,7 @@ def cut_photo(photo: FoundImage, options: argparse.Namespace, rng: np.random.Gen
             if not pixels.size:  # outside the photo
                 continue
             name = f"{photo.name}_{number:02}_{again}"
-            write_whole(options.out / "JPEGImages" / f"{name}.jpg", encoded(pixels))
+            write_whole(options.out / "JPEGImages" / f"{name}.jpg", jpeg(pixels))
             objects = cut(photo.objects, number, window)
             write_whole(
                 options.out / "Annotations" / f"{name}.xml", annotation(f"{name}.jpg", pixels.shape[:2], objects)
@@ -124,21 +133,11 @@ def is_cut(one: FoundObject, least: float) -> bool:
     return one.name == PERSON and not one.ignored and y2 - y1 >= max(least, TALLER * (x2 - x1))
 
 
-def encoded(pixels: NDArray[np.uint8]) -> bytes:
-    """A JPEG file of RGB pixels."""
-    _, content = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return content.tobytes()
-
-
 def make_tree(options: argparse.Namespace) -> list[str]:
     """Write the tree; the names of its photos."""
-    photos, problems = find_voc(options.voc, None, None, options.split)
-    for problem in problems:
-        print(f"{problem.file}: {problem.what}", file=sys.stderr)
-    held = held_back_by_hash(content_hashes([photo.file for photo in photos]), options.held_back)
     names: list[str] = []
-    for number, photo in enumerate(photos):
-        if held[number]:
+    for number, (photo, held_back) in enumerate(photos_of(options, options.held_back)):
+        if held_back:
             continue
         try:
             names += cut_photo(photo, options, np.random.default_rng([options.seed, number]))
@@ -150,17 +149,12 @@ def make_tree(options: argparse.Namespace) -> list[str]:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--voc", type=Path, required=True, help="VOC tree")
-    parser.add_argument("--split", help="list of ImageSets/Main, where there are several")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the tree, which must not be there yet")
+    add_tree_options(parser)
     parser.add_argument("--cuts", type=int, default=2, help="of each person")
     parser.add_argument("--least", type=float, default=120, help="pixels that a person is high, at least")
     parser.add_argument("--held-back", type=float, default=0.1, help="fraction of the photos that training holds back")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    if options.out.exists():
-        parser.error(f"--out: {options.out} is there already")
-    return options
+    return parse_tree_options(parser)
 
 
 def main() -> None:

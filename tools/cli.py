@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from tools import detect, evaluate, models, propose, train
 from tools.exit_status import ERROR, USAGE, UsageError
 from tools.messages import complain, flush
 from tools.parser import Parser, make_parser
+from tools.stop_signals import ignore_stop_signals, interrupt_on_sigterm
 
 DESCRIPTION = """R-CNN-style object detection after GoogLeNet's winning ILSVRC 2014 entry.
 
@@ -63,6 +65,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ERROR
     finally:
         flush()
+
+
+def program() -> NoReturn:
+    """`main` as a process of its own, which ends with its status.
+
+    Leaving an interpreter that has torch in it takes a while. A signal that comes then finds the work done, and does
+    not make a killed command of a finished one.
+    """
+    interrupt_on_sigterm()
+    status = main()
+    ignore_stop_signals()
+    sys.exit(status)
 
 
 def _run(arguments: list[str]) -> int:

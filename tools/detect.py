@@ -94,15 +94,15 @@ def _run_in(folder: RunFolder, job: Job) -> int:
             counts, stages = count_records(folder.records_path)
             seconds = {"wall_of_last_session": round(wall, 2), **stages}
             folder.finish({**description, "counts": counts, "seconds": seconds})
+            tell(
+                f"{counts['images']} images, {counts['detections']} detections in {folder.records_path}"
+                + (f"; pictures in {folder.outputs}" if job.draw and folder.outputs.is_dir() else "")
+            )
+            if counts["failed"]:
+                complain(f"{counts['failed']} of {counts['images']} images failed; {folder.records_path} says why")
     except KeyboardInterrupt:
         say_interrupted(len(folder.done), len(job.images))
         return ERROR
-    tell(
-        f"{counts['images']} images, {counts['detections']} detections in {folder.records_path}"
-        + (f"; pictures in {folder.outputs}" if job.draw and folder.outputs.is_dir() else "")
-    )
-    if counts["failed"]:
-        complain(f"{counts['failed']} of {counts['images']} images failed; {folder.records_path} says why")
     return SOME_IMAGES_FAILED if counts["failed"] else OK
 
 

@@ -128,10 +128,10 @@ def _run_in(folder: RunFolder, job: Job) -> int:
             _classify(folder, job)
             accuracy = _write(folder, job, description)
             folder.finish(description)
+            _report(folder, job, accuracy)
     except KeyboardInterrupt:
         say_interrupted(len(folder.done), len(job.found.images))
         return ERROR
-    _report(folder, job, accuracy)
     return SOME_IMAGES_FAILED if accuracy.unreadable else OK
 
 

@@ -100,12 +100,12 @@ def _run_in(folder: RunFolder, job: Job) -> int:
             counts = {name: totals[name] for name in ("images", "failed", "proposals")}
             seconds = {"wall_of_last_session": round(wall, 2), **stages}
             folder.finish({**description, "counts": counts, "seconds": seconds})
+            tell(f"{counts['images']} images, {counts['proposals']} proposals in {folder.folder}")
+            if counts["failed"]:
+                complain(f"{counts['failed']} of {counts['images']} images failed; {folder.records_path} says why")
     except KeyboardInterrupt:
         say_interrupted(len(folder.done), len(job.images))
         return ERROR
-    tell(f"{counts['images']} images, {counts['proposals']} proposals in {folder.folder}")
-    if counts["failed"]:
-        complain(f"{counts['failed']} of {counts['images']} images failed; {folder.records_path} says why")
     return SOME_IMAGES_FAILED if counts["failed"] else OK
 
 

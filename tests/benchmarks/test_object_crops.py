@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import object_crops
 import pytest
+import voc_trees
 from object_crops import resized, with_context
 from small_voc import NAMES, write_small_voc
 
@@ -60,7 +61,7 @@ def test_of_val_only_classes_that_train_has(
 ) -> None:
     alone = NAMES.index("person")
     held = np.arange(len(NAMES)) == alone
-    monkeypatch.setattr(object_crops, "held_back_by_hash", lambda hashes, fraction: held)
+    monkeypatch.setattr(voc_trees, "held_back_by_hash", lambda hashes, fraction: held)
     tree = make(tmp_path, monkeypatch)
     assert not list(tree.rglob(f"*/{alone:06}_00.jpg"))
     assert not list((tree / "val").iterdir())
