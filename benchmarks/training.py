@@ -50,6 +50,7 @@ from detect.training.batch_stream import batches
 from detect.training.network_pass import freeze, training_outputs
 from detect.training.network_start import start_network
 from detect.training.objective import Objective
+from detect.training.planned_stream import Share
 from detect.training.region_samples import TrainingBatch
 from detect.training.region_training import RegionTraining
 from detect.training.region_upload import upload
@@ -110,11 +111,8 @@ class Contest:
             self.data.boxes_of(self.data.train),
             self.plan,
             self.sampling,
+            Share(first, self.steps, rank, world),
             seed=0,
-            first_step=first,
-            last_step=self.steps,
-            rank=rank,
-            world=world,
         )
 
     def objective(self) -> Objective:

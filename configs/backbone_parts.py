@@ -80,6 +80,7 @@ def build_module(
 def build_stream(config: BackboneTrainingConfig, data: BackboneData) -> Stream:
     """(first step, process, processes) → the batches of that process, to the end of the run."""
     from detect.training.backbone_stream import backbone_batches
+    from detect.training.planned_stream import Share
 
     plan = _plan(config, data)
 
@@ -88,13 +89,9 @@ def build_stream(config: BackboneTrainingConfig, data: BackboneData) -> Stream:
             data.train,
             plan,
             config.sampling,
+            Share(first_step, config.optimisation.steps, rank, world, config.workers),
             size=config.size,
             seed=config.seed,
-            first_step=first_step,
-            last_step=config.optimisation.steps,
-            rank=rank,
-            world=world,
-            workers=config.workers,
         )
 
     return stream

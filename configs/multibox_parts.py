@@ -134,6 +134,7 @@ def build_module(
 def build_stream(config: MultiBoxTrainingConfig, data: TrainingData) -> Stream:
     """(first step, process, processes) → the batches of that process, to the end of the run."""
     from detect.training.multibox_stream import multibox_batches
+    from detect.training.planned_stream import Share
 
     plan = _plan(config, data)
 
@@ -144,13 +145,9 @@ def build_stream(config: MultiBoxTrainingConfig, data: TrainingData) -> Stream:
             data.train,
             plan,
             config.sampling,
+            Share(first_step, config.optimisation.steps, rank, world, config.workers),
             seed=config.seed,
-            first_step=first_step,
-            last_step=config.optimisation.steps,
             unannotated=config.loss.unannotated,
-            rank=rank,
-            world=world,
-            workers=config.workers,
         )
 
     return stream

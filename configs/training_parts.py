@@ -125,6 +125,7 @@ def build_module(
 def build_stream(config: ClassifierTrainingConfig, data: TrainingData, store: ProposalStore) -> Stream:
     """(first step, process, processes) → the batches of that process, to the end of the run."""
     from detect.training.batch_stream import batches, flip_images, flip_regions
+    from detect.training.planned_stream import Share
 
     plan = _plan(config, data)
     hashes = data.hashes_of(data.train)
@@ -135,12 +136,8 @@ def build_stream(config: ClassifierTrainingConfig, data: TrainingData, store: Pr
             lambda index: store.boxes(hashes[index]),
             plan,
             config.sampling,
+            Share(first_step, config.optimisation.steps, rank, world, config.workers),
             seed=config.seed,
-            first_step=first_step,
-            last_step=config.optimisation.steps,
-            rank=rank,
-            world=world,
-            workers=config.workers,
             flips=flip_images if config.regions == "shared" else flip_regions,
         )
 

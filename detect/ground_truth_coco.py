@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from detect.class_tables import DetectionClass
+from detect.coco_json import coco_rows, load_coco
 from detect.ground_truth import GroundTruth
 
 LARGEST = 2**31  # of an edge in pixels
@@ -26,8 +26,8 @@ def read_coco(path: Path) -> GroundTruth:
             format has it: an id that is missing, repeated or unknown, a box that is not four numbers of pixels or has a
             negative width or height, two images of one name. Or if there is no category.
     """
-    data = _load(path)
-    images, categories, annotations = (_rows(data, name, path) for name in ("images", "categories", "annotations"))
+    data = load_coco(path)
+    images, categories, annotations = (coco_rows(data, name, path) for name in ("images", "categories", "annotations"))
     if not categories:
         raise ValueError(f"{path}: expected at least one category")
     image_ids = _ids(images, f"{path}, image")
@@ -50,25 +50,6 @@ def read_coco(path: Path) -> GroundTruth:
         labels=_look_up(annotations, "category_id", labels, path)[by_image],
         ignored=np.array([bool(row.get("iscrowd", 0)) for row in annotations], dtype=np.bool_)[by_image],
     )
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{path}: expected a COCO object with images, annotations and categories, got another form")
-    return data
-
-
-def _rows(data: dict[str, Any], name: str, path: Path) -> list[dict[str, Any]]:
-    rows = data.get(name)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path}: expected a list of objects named {name!r}")
-    return rows
 
 
 def _counted(rows: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:

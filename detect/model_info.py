@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from detect.backbones.registry import backbone_named
 from detect.class_tables import DetectionClass
+from detect.file_header import read_header, write_header
 from detect.input_format import InputFormat
 from detect.shared_regions import SharedSettings
 from proposals.diversity import MODES
 
-FORMAT_VERSION = 1
 HEADS = ("zero_shot", "marginal", "softmax")
 BOX_REGRESSION = ("none", "agnostic", "per_class", "cells")
 REGIONS = ("warp", "shared")
@@ -152,7 +151,7 @@ class ModelInfo:
         fields = dataclasses.asdict(self)
         if "shared" not in self.regions and self.short_sides == SHORT_SIDES:
             del fields["short_sides"]
-        return json.dumps({"format_version": FORMAT_VERSION, **fields})
+        return write_header(fields)
 
     @staticmethod
     def from_json(text: str) -> ModelInfo:
@@ -161,21 +160,7 @@ class ModelInfo:
         Raises:
             ValueError: if it is not such JSON, a newer format, or a field is missing, unknown or wrong.
         """
-        try:
-            fields = json.loads(text)
-            version = fields.pop("format_version")
-        except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
-            raise ValueError(f"header: expected a model description, got {text[:60]!r}") from error
-        if version != FORMAT_VERSION:
-            raise ValueError(
-                f"header: expected format {FORMAT_VERSION}, got {version}: a newer googlenet-rcnn wrote it"
-            )
-        try:
-            return _info_from_fields(fields)
-        except KeyError as error:
-            raise ValueError(f"header: no field {error}") from error
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"header: {error}") from error
+        return read_header(text, _info_from_fields, expected="a model description")
 
 
 def _info_from_fields(fields: dict[str, Any]) -> ModelInfo:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 from detect.backbones.registry import backbone_named
 from detect.devices import resolve_device, resolve_precision
 from detect.download import DownloadError
+from detect.file_header import read_header, write_header
 from detect.fused_inception import fuse_inceptions
 from detect.input_format import InputFormat
 from detect.model_file import HEADER as DETECTOR_HEADER
@@ -33,7 +33,6 @@ from proposals.multibox import MultiBox, MultiBoxSettings
 from proposals.multibox_heads import HeadSetting, build_head
 from proposals.multibox_network import MultiBoxNetwork
 
-FORMAT_VERSION = 1
 BUNDLED = "multibox"  # the name of the model that comes with the package
 
 
@@ -74,7 +73,7 @@ class MultiBoxInfo:
 
     def to_json(self) -> str:
         """One line of JSON, for the file's header."""
-        return json.dumps({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)})
+        return write_header(dataclasses.asdict(self))
 
     @staticmethod
     def from_json(text: str) -> MultiBoxInfo:
@@ -83,21 +82,7 @@ class MultiBoxInfo:
         Raises:
             ValueError: if it is not such JSON, a newer format, or a field is missing, unknown or wrong.
         """
-        try:
-            fields = json.loads(text)
-            version = fields.pop("format_version")
-        except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
-            raise ValueError(f"header: expected a description of a MultiBox model, got {text[:60]!r}") from error
-        if version != FORMAT_VERSION:
-            raise ValueError(
-                f"header: expected format {FORMAT_VERSION}, got {version}: a newer googlenet-rcnn wrote it"
-            )
-        try:
-            return _info_from_fields(fields)
-        except KeyError as error:
-            raise ValueError(f"header: no field {error}") from error
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(f"header: {error}") from error
+        return read_header(text, _info_from_fields, expected="a description of a MultiBox model")
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from configs.backbone_data import BackboneData, read_backbone_data
 from configs.backbone_training import BackboneTrainingConfig
-from tools.training_description import config_yaml, run_description
+from tools.training_description import run_description
 from tools.training_job import TrainingJob, with_origin
-from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     import torch
@@ -42,12 +41,8 @@ class BackboneJob(TrainingJob):
         self._info, network = build_start(config, model, self.data)
         self.settings = {**run_settings(config, self.data, model), DATA_SUMMARY: self.data.summary()}
         self.module = build_module(config, self._info, network, self.data)
-        self.judge = self._judge()
+        self.judge = self.build_judge()
         self.description = run_description(config, self.settings, self.data, device.type)
-
-    def config_text(self) -> bytes:
-        """`config.yaml`."""
-        return config_yaml(self.config)
 
     def stream(self) -> Stream:
         """Batches of views of images."""
@@ -84,12 +79,7 @@ class BackboneJob(TrainingJob):
         size = "" if self.config.size == 224 else f" --size {self.config.size}"
         return f"{path} is the network: googlenet-rcnn evaluate classification --model {path}{size} --images TREE"
 
-    def _judge(self) -> Judge | None:
-        if self.data.held_back is None or self.config.validation.every == 0:
-            return None
-        return Judge(out=self._out, validate=self._validate, validated_on=self.data.held_back_content())
-
-    def _validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
+    def validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
         """Classify the held-back images."""
         from detect.training.backbone_validation import validate_backbone, validation_figures
         from detect.training.validation import model_of

@@ -11,9 +11,8 @@ from configs.training import ClassifierTrainingConfig
 from configs.training_data import TrainingData, read_training_data
 from tools.folder_runs import MOST_WORKERS, usable_cores
 from tools.progress import ImageProgress
-from tools.training_description import config_yaml, run_description
+from tools.training_description import run_description
 from tools.training_job import TrainingJob, with_origin
-from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     import torch
@@ -57,7 +56,7 @@ class ClassifierJob(TrainingJob):
         self._start = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self._store = build_store(config, out)
         self.module = build_module(config, self._info, network, self.data, teacher)
-        self.judge = self._judge()
+        self.judge = self.build_judge(limit=config.validation.limit)
         self.description = run_description(config, self.settings, self.data, device.type)
         self._lacking = self._without_proposals() if writes else []
 
@@ -78,10 +77,6 @@ class ClassifierJob(TrainingJob):
                 min(MOST_WORKERS, usable_cores()),
                 lambda path, reason: progress.advance(failed=reason is not None),
             )
-
-    def config_text(self) -> bytes:
-        """`config.yaml`."""
-        return config_yaml(self.config)
 
     def stream(self) -> Stream:
         """Batches of images with the regions that are learnt from."""
@@ -110,13 +105,7 @@ class ClassifierJob(TrainingJob):
         """How to detect with it."""
         return f"{path} is the detector: googlenet-rcnn detect PHOTOS --model {path}"
 
-    def _judge(self) -> Judge | None:
-        if self.data.held_back is None or self.config.validation.every == 0:
-            return None
-        validated_on = {**self.data.held_back_content(), "limit": self.config.validation.limit}
-        return Judge(out=self._out, validate=self._validate, validated_on=validated_on)
-
-    def _validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
+    def validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
         """Detect on the held-back images, and score."""
         from detect.training.training_report import validation_summary
         from detect.training.validation import model_of, validate

@@ -5,10 +5,9 @@ from __future__ import annotations
 from jsonargparse import ActionSubCommands, Namespace
 
 from tools import evaluate_classification, evaluate_detections, evaluate_proposals
-from tools.parser import make_parser
+from tools.subjects import Subject, add_subjects, run_subject
 
-# Modules with `add_to` and `run`, by the name of the sub-verb.
-SUBJECTS = {
+SUBJECTS: dict[str, Subject] = {
     "detections": evaluate_detections,
     "proposals": evaluate_proposals,
     "classification": evaluate_classification,
@@ -16,15 +15,16 @@ SUBJECTS = {
 
 
 def add_to(parent: ActionSubCommands) -> None:
-    """Add `evaluate` and its sub-verbs (jsonargparse wants the upper level first)."""
-    parser = make_parser("Measure boxes, or the names of whole images, against ground truth.")
-    parent.add_subcommand("evaluate", parser, help="measure boxes or names against ground truth")
-    subjects = parser.add_subcommands(dest="subject", metavar="SUBJECT")
-    for subject in SUBJECTS.values():
-        subject.add_to(subjects)
+    """Add `evaluate` and its sub-verbs."""
+    add_subjects(
+        parent,
+        "evaluate",
+        SUBJECTS,
+        description="Measure boxes, or the names of whole images, against ground truth.",
+        help_line="measure boxes or names against ground truth",
+    )
 
 
 def run(options: Namespace) -> int:
     """Run one sub-verb; returns the exit status."""
-    status: int = SUBJECTS[options.subject].run(options[options.subject])
-    return status
+    return run_subject(options, SUBJECTS)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from configs.multibox_training import MultiBoxTrainingConfig
 from configs.training_data import TrainingData, read_training_data
-from tools.training_description import config_yaml, run_description
+from tools.training_description import run_description
 from tools.training_job import TrainingJob, with_origin
-from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
     import torch
@@ -47,13 +46,9 @@ class MultiBoxJob(TrainingJob):
         settings = run_settings(config, self.data, model, self._info)
         self.settings = {**settings, DATA_SUMMARY: self.data.summary()}
         self.module = build_module(config, self._info, network, self.data)
-        self.judge = self._judge()
+        self.judge = self.build_judge()
         priors = {"priors": self._info.num_priors, "prior_coverage": self._prior_coverage}
         self.description = {**run_description(config, self.settings, self.data, device.type), **priors}
-
-    def config_text(self) -> bytes:
-        """`config.yaml`."""
-        return config_yaml(self.config)
 
     def stream(self) -> Stream:
         """Batches of squashed views."""
@@ -82,12 +77,7 @@ class MultiBoxJob(TrainingJob):
         """How to propose with it."""
         return f"{path} is the model: googlenet-rcnn propose PHOTOS --method both --multibox {path}"
 
-    def _judge(self) -> Judge | None:
-        if self.data.held_back is None or self.config.validation.every == 0:
-            return None
-        return Judge(out=self._out, validate=self._validate, validated_on=self.data.held_back_content())
-
-    def _validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
+    def validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
         """Propose for the held-back images, and count what is covered."""
         from detect.multibox_file import MultiBoxModel, build_multibox, network_of, rounded
         from detect.training.multibox_report import coverage_summary

@@ -7,35 +7,19 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from configs.training import OptimisationConfig
 from tools.run_description import commit
-from tools.training_description import RunData
+from tools.training_description import RunData, TrainingConfig, config_yaml
 from tools.training_judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
+    from torch import Tensor
+
     from detect.model_info import Provenance
     from detect.training.training_loop import Stream
     from detect.training.training_module import NetworkTraining
     from detect.training.training_report import Summary
-
-
-class RunSettings(Protocol):
-    """What every training configuration has."""
-
-    @property
-    def optimisation(self) -> OptimisationConfig: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def devices(self) -> int: ...
-    @property
-    def images_per_batch(self) -> int: ...
-    @property
-    def checkpoint_every(self) -> int: ...
-    @property
-    def validate_every(self) -> int | None: ...
 
 
 class TrainingJob(ABC):
@@ -51,13 +35,14 @@ class TrainingJob(ABC):
         outcome: (words, the summary's key) of the figure that is told at the end.
     """
 
-    config: RunSettings
+    config: TrainingConfig
     data: RunData
     settings: dict[str, Any]
     module: NetworkTraining[Any]
     judge: Judge | None
     description: dict[str, Any]
     outcome: tuple[str, str]
+    _out: Path
 
     def check(self) -> None:  # noqa: B027
         """Whatever else would stop the run at its start.
@@ -70,9 +55,24 @@ class TrainingJob(ABC):
         """Work before the first step, on the main process; returns what could not be read, and why."""
         return []
 
-    @abstractmethod
     def config_text(self) -> bytes:
         """`config.yaml`."""
+        return config_yaml(self.config)
+
+    def build_judge(self, **settings: Any) -> Judge | None:
+        """What validates on the images that were held back; None where there are none, or validation is off.
+
+        Args:
+            settings: of the validation, whatever changes the figures of the same weights on the same images.
+        """
+        if self.data.held_back is None or self.config.validation.every == 0:
+            return None
+        validated_on = {**self.data.held_back_content(), **settings}
+        return Judge(out=self._out, validate=self.validate, validated_on=validated_on)
+
+    @abstractmethod
+    def validate(self, state: dict[str, Tensor]) -> tuple[Summary, Mapping[str, float]]:
+        """A state dict → what is reported of it, and the figures that are logged."""
 
     @abstractmethod
     def stream(self) -> Stream:

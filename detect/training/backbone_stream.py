@@ -17,7 +17,7 @@ from detect.training.backbone_samples import ClassSample, ClassView
 from detect.training.batch_plan import BatchPlan, PlannedImage
 from detect.training.batch_stream import random_distortion
 from detect.training.labelled_set import LabelledSet
-from detect.training.planned_stream import check_batch_size, planned_batches
+from detect.training.planned_stream import Share, check_batch_size, planned_batches
 from detect.training.random_crops import random_crop_of_aspect
 from detect.training.region_samples import TrainingBatch
 
@@ -51,16 +51,12 @@ def backbone_batches(
     training_set: LabelledSet,
     plan: BatchPlan,
     settings: ClassViewSettings,
+    share: Share,
     *,
     size: int,
     seed: int,
-    first_step: int,
-    last_step: int,
-    rank: int = 0,
-    world: int = 1,
-    workers: int = 1,
 ) -> AbstractContextManager[Iterator[TrainingBatch[ClassSample]]]:
-    """This process's share of steps first_step … last_step − 1, as `planned_batches` divides and orders them.
+    """A process's share of a run's batches, as `planned_batches` divides and orders them.
 
     What is in a batch depends on `seed`, the plan and the step alone. An image that cannot be read is missing from its
     batch, which says why.
@@ -68,29 +64,18 @@ def backbone_batches(
     Args:
         size: of the views: a side in pixels.
         seed: of crops, interpolation, flips and distortion.
-        rank, world: this process is number `rank` of `world`.
-        workers: threads.
     Returns:
         A context, whose iterator is to be used inside the `with` statement.
     Raises:
-        ValueError: on entry, if a step, rank, or number of processes or threads is impossible; at once, if the
-            settings' batches are not the plan's.
+        ValueError: on entry, if the number of processes or threads is impossible; at once, if the settings' batches
+            are not the plan's.
     """
     check_batch_size(plan, settings.images_per_batch)
 
     def sample(planned: PlannedImage, slot: int) -> ClassSample | str:
         return sample_class_view(training_set, planned, slot, settings, seed=seed, size=size)
 
-    return planned_batches(
-        sample,
-        training_set.images,
-        plan,
-        first_step=first_step,
-        last_step=last_step,
-        rank=rank,
-        world=world,
-        workers=workers,
-    )
+    return planned_batches(sample, training_set.images, plan, share)
 
 
 def sample_class_view(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detect.image_decoding import ImageError, decode_image
 from detect.training.batch_plan import BatchPlan, PlannedImage
-from detect.training.planned_stream import check_batch_size, planned_batches
+from detect.training.planned_stream import Share, check_batch_size, planned_batches
 from detect.training.region_samples import Distortion, ImageSample, TrainingBatch
 from detect.training.region_sampling import SamplingSettings, sample_regions
 from detect.training.training_set import TrainingSet
@@ -35,16 +35,12 @@ def batches(
     boxes_of: Callable[[int], NDArray[np.float32]],
     plan: BatchPlan,
     settings: SamplingSettings,
+    share: Share,
     *,
     seed: int,
-    first_step: int,
-    last_step: int,
-    rank: int = 0,
-    world: int = 1,
-    workers: int = 1,
     flips: Flips = flip_regions,
 ) -> AbstractContextManager[Iterator[TrainingBatch[ImageSample]]]:
-    """This process's share of steps first_step … last_step − 1.
+    """A process's share of a run's batches, as `planned_batches` divides and orders them.
 
     What is in a batch depends on `seed`, the plan and the step alone: neither on where the run began, nor on `workers`;
     and the shares of all processes together are the batch of one process. An image that cannot be read, or whose
@@ -53,29 +49,19 @@ def batches(
     Args:
         boxes_of: an image's index → its proposals (P, 4); called from several threads; it may raise ValueError.
         seed: of regions, flips and distortion.
-        rank, world: this process is number `rank` of `world`; slots rank · I / world … of the I images are its own.
-        workers: threads; they are ahead of the reader by one batch.
         flips: which regions of an image are mirrored, where `settings.flip` has any mirrored.
     Returns:
         A context, whose iterator is to be used inside the `with` statement.
     Raises:
-        ValueError: if a step, rank, or number of processes or threads is impossible.
+        ValueError: on entry, if the number of processes or threads is impossible; at once, if the settings' batches
+            are not the plan's.
     """
     check_batch_size(plan, settings.images_per_batch)
 
     def sample(planned: PlannedImage, slot: int) -> ImageSample | str:
         return sample_image(training_set, planned, slot, boxes_of, settings, seed=seed, flips=flips)
 
-    return planned_batches(
-        sample,
-        training_set.images,
-        plan,
-        first_step=first_step,
-        last_step=last_step,
-        rank=rank,
-        world=world,
-        workers=workers,
-    )
+    return planned_batches(sample, training_set.images, plan, share)
 
 
 def sample_image(

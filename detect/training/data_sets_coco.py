@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from detect.coco_json import coco_rows, load_coco
 from detect.json_numbers import checked_box
 from detect.training.data_sets_found import FoundImage, FoundObject, Problem
 from detect.training.data_sets_xml import missing_image
@@ -24,7 +24,8 @@ def find_coco(path: Path, images: Path | None) -> tuple[list[FoundImage], list[P
         ValueError: naming the file: it cannot be read or is of another form; a category or image without an id or
             name, or with one that stands twice.
     """
-    rows = {name: _rows(_load(path), name, path) for name in ("images", "categories", "annotations")}
+    data = load_coco(path)
+    rows = {name: coco_rows(data, name, path) for name in ("images", "categories", "annotations")}
     categories = _by_id(rows["categories"], "name", f"{path}, category")
     files = _by_id(rows["images"], "file_name", f"{path}, image")
     if not categories:
@@ -56,25 +57,6 @@ def find_coco(path: Path, images: Path | None) -> tuple[list[FoundImage], list[P
         name = str(PurePosixPath(row["file_name"]).with_suffix(""))
         images_found.append(FoundImage(file, path, name, _size(row), tuple(objects[row["id"]]), names))
     return images_found, problems, tuple(categories[one] for one in sorted(categories))
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{path}: expected a COCO object with images, annotations and categories, got another form")
-    return data
-
-
-def _rows(data: dict[str, Any], name: str, path: Path) -> list[dict[str, Any]]:
-    rows = data.get(name)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path}: expected a list of objects named {name!r}")
-    return rows
 
 
 def _by_id(rows: list[dict[str, Any]], key: str, what: str) -> dict[int, str]:

@@ -12,7 +12,7 @@ from detect.image_decoding import ImageError, decode_image
 from detect.training.batch_plan import BatchPlan, PlannedImage
 from detect.training.multibox_samples import SIZE, MultiBoxSample
 from detect.training.multibox_sampling import ViewSettings, boxes_in_view, sample_view
-from detect.training.planned_stream import check_batch_size, planned_batches
+from detect.training.planned_stream import Share, check_batch_size, planned_batches
 from detect.training.region_samples import TrainingBatch
 from detect.training.training_set import IGNORED, TrainingSet
 from proposals.multibox_input import squash
@@ -24,17 +24,13 @@ def multibox_batches(
     training_set: TrainingSet,
     plan: BatchPlan,
     settings: ViewSettings,
+    share: Share,
     *,
     seed: int,
-    first_step: int,
-    last_step: int,
     unannotated: float = 1.0,
-    rank: int = 0,
-    world: int = 1,
-    workers: int = 1,
     size: int = SIZE,
 ) -> AbstractContextManager[Iterator[TrainingBatch[MultiBoxSample]]]:
-    """This process's share of steps first_step … last_step − 1, as `planned_batches` divides and orders them.
+    """A process's share of a run's batches, as `planned_batches` divides and orders them.
 
     What is in a batch depends on `seed`, the plan and the step alone. An image that cannot be read is missing from its
     batch, which says why. MultiBox knows no classes: every object with a target is one, those outside the class space
@@ -43,14 +39,12 @@ def multibox_batches(
     Args:
         seed: of crops, flips and distortion.
         unannotated: see `negative_weights`.
-        rank, world: this process is number `rank` of `world`.
-        workers: threads.
         size: of the squashed images.
     Returns:
         A context, whose iterator is to be used inside the `with` statement.
     Raises:
-        ValueError: on entry, if a step, rank, or number of processes or threads is impossible; at once, if the
-            settings' batches are not the plan's.
+        ValueError: on entry, if the number of processes or threads is impossible; at once, if the settings' batches
+            are not the plan's.
     """
     check_batch_size(plan, settings.images_per_batch)
     negatives = negative_weights(training_set, unannotated).tolist()
@@ -58,16 +52,7 @@ def multibox_batches(
     def sample(planned: PlannedImage, slot: int) -> MultiBoxSample | str:
         return sample_image_view(training_set, planned, slot, negatives[planned.index], settings, seed=seed, size=size)
 
-    return planned_batches(
-        sample,
-        training_set.images,
-        plan,
-        first_step=first_step,
-        last_step=last_step,
-        rank=rank,
-        world=world,
-        workers=workers,
-    )
+    return planned_batches(sample, training_set.images, plan, share)
 
 
 def sample_image_view(

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detect.class_tables import DetectionClass
+from detect.file_header import FORMAT_VERSION
 from detect.input_format import InputFormat
 from detect.model_file import bvlc_info, torchvision_info
-from detect.model_info import FORMAT_VERSION, ModelInfo, ProposalSetting, Provenance
+from detect.model_info import ModelInfo, ProposalSetting, Provenance
 
 INFO = ModelInfo(
     name="pets",

@@ -18,6 +18,7 @@ from detect.training.backbone_samples import ClassSample, ClassView
 from detect.training.backbone_stream import backbone_batches, draw_view, sample_class_view, view_pixels
 from detect.training.batch_plan import BatchPlan, PlannedImage
 from detect.training.labelled_set import LabelledSet
+from detect.training.planned_stream import Share
 from detect.training.region_samples import Distortion, TrainingBatch
 
 SETTINGS = ViewConfig(images_per_batch=4)
@@ -33,13 +34,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> LabelledSet:
 
 
 def stream(
-    photos: LabelledSet, steps: tuple[int, int] = (0, 5), settings: ViewConfig = SETTINGS, seed: int = 0, **how: Any
+    photos: LabelledSet, steps: tuple[int, int] = (0, 5), settings: ViewConfig = SETTINGS, seed: int = 0, **how: int
 ) -> list[TrainingBatch[ClassSample]]:
     plan = BatchPlan(np.ones(len(photos)), settings.images_per_batch, seed)
-    first, last = steps
-    with backbone_batches(
-        photos, plan, settings, size=SIZE, seed=seed, first_step=first, last_step=last, **how
-    ) as found:
+    with backbone_batches(photos, plan, settings, Share(*steps, **how), size=SIZE, seed=seed) as found:
         return list(found)
 
 
@@ -140,4 +138,4 @@ def test_an_image_that_cannot_be_read_is_told(photos: LabelledSet, tmp_path: Pat
 def test_the_plan_s_batches_are_the_settings(photos: LabelledSet) -> None:
     plan = BatchPlan(np.ones(len(photos)), 3, 0)
     with pytest.raises(ValueError, match="images_per_batch: expected the plan's 3, got 4"):
-        backbone_batches(photos, plan, SETTINGS, size=SIZE, seed=0, first_step=0, last_step=1)
+        backbone_batches(photos, plan, SETTINGS, Share(0, 1), size=SIZE, seed=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from sampled_photos import Settings, write_photos
 from detect.image_decoding import decode_image
 from detect.training.batch_plan import BatchPlan
 from detect.training.batch_stream import Flips, batches, flip_images, flip_regions, random_distortion
+from detect.training.planned_stream import Share
 from detect.training.region_samples import Distortion, ImageSample, TrainingBatch
 from detect.training.training_set import TrainingSet
 
@@ -28,7 +28,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Photos:
 
 
 def stream(
-    photos: Photos, steps: tuple[int, int] = (0, 6), settings: Settings = SETTINGS, seed: int = 0, **how: Any
+    photos: Photos,
+    steps: tuple[int, int] = (0, 6),
+    settings: Settings = SETTINGS,
+    seed: int = 0,
+    flips: Flips = flip_regions,
+    **how: int,
 ) -> list[TrainingBatch]:
     training_set, proposals = photos
     plan = BatchPlan(training_set.weights, settings.images_per_batch, seed)
@@ -37,10 +42,9 @@ def stream(
         proposals.__getitem__,
         plan,
         settings,
+        Share(*steps, **how),
         seed=seed,
-        first_step=steps[0],
-        last_step=steps[1],
-        **how,
+        flips=flips,
     ) as stream:
         return list(stream)
 
@@ -186,7 +190,7 @@ def test_an_image_without_proposals_is_recorded(photos: Photos) -> None:
         return proposals[index]
 
     plan = BatchPlan(training_set.weights, 4, 0)
-    with batches(training_set, boxes_of, plan, SETTINGS, seed=0, first_step=0, last_step=7) as stream:
+    with batches(training_set, boxes_of, plan, SETTINGS, Share(0, 7), seed=0) as stream:
         missed = [missing for batch in stream for missing in batch.unreadable]
     assert missed == [(training_set.images[2], "2.npz: cannot be read")] * 4
 
@@ -203,9 +207,7 @@ def test_leaving_early_leaves_no_threads(photos: Photos) -> None:
     before = threading.active_count()
     training_set, proposals = photos
     plan = BatchPlan(training_set.weights, 4, 0)
-    with batches(
-        training_set, proposals.__getitem__, plan, SETTINGS, seed=0, first_step=0, last_step=10**9, workers=3
-    ) as stream:
+    with batches(training_set, proposals.__getitem__, plan, SETTINGS, Share(0, 10**9, workers=3), seed=0) as stream:
         assert next(stream).step == 0
     assert threading.active_count() == before
 
@@ -235,9 +237,8 @@ def test_impossible_steps_and_plans_are_refused(photos: Photos) -> None:
             proposals.__getitem__,
             BatchPlan(np.ones(7), 2, 0),
             SETTINGS,
+            Share(0, 1),
             seed=0,
-            first_step=0,
-            last_step=1,
         ),
     ):
         pass

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +23,7 @@ from detect.training.data_sets import read_data_set
 from detect.training.joined_sets import join_sets
 from detect.training.multibox_samples import MultiBoxSample
 from detect.training.multibox_stream import multibox_batches, negative_weights
+from detect.training.planned_stream import Share
 from detect.training.region_samples import Distortion, TrainingBatch
 from detect.training.training_set import IGNORED, TrainingSet
 from proposals.multibox_input import squash
@@ -45,13 +45,12 @@ def stream(
     settings: MultiBoxSamplingConfig = SETTINGS,
     seed: int = 0,
     size: int = 32,
-    **how: Any,
+    unannotated: float = 1.0,
+    **how: int,
 ) -> list[TrainingBatch[MultiBoxSample]]:
     plan = BatchPlan(photos.weights, settings.images_per_batch, seed)
-    first, last = steps
-    with multibox_batches(
-        photos, plan, settings, seed=seed, first_step=first, last_step=last, size=size, **how
-    ) as found:
+    share = Share(*steps, **how)
+    with multibox_batches(photos, plan, settings, share, seed=seed, unannotated=unannotated, size=size) as found:
         return list(found)
 
 
@@ -210,7 +209,7 @@ def test_an_unreadable_image_is_recorded_and_its_batch_goes_on(photos: TrainingS
 def test_leaving_early_leaves_no_threads(photos: TrainingSet) -> None:
     before = threading.active_count()
     plan = BatchPlan(photos.weights, 4, 0)
-    with multibox_batches(photos, plan, SETTINGS, seed=0, first_step=0, last_step=10**9, workers=3, size=16) as found:
+    with multibox_batches(photos, plan, SETTINGS, Share(0, 10**9, workers=3), seed=0, size=16) as found:
         assert next(found).step == 0
     assert threading.active_count() == before
 
@@ -229,7 +228,7 @@ def test_impossible_shares_are_refused(photos: TrainingSet, how: dict[str, int],
 
 def test_another_batch_than_the_plan_s_is_refused(photos: TrainingSet) -> None:
     with pytest.raises(ValueError, match="images_per_batch: expected the plan's 2, got 4"):
-        multibox_batches(photos, BatchPlan(np.ones(7), 2, 0), SETTINGS, seed=0, first_step=0, last_step=1)
+        multibox_batches(photos, BatchPlan(np.ones(7), 2, 0), SETTINGS, Share(0, 1), seed=0)
 
 
 def test_how_much_images_teach_negatives(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from detect.training.batch_stream import batches, flip_images, flip_regions
 from detect.training.data_sets import read_data_set
 from detect.training.generated_images import write_generated
 from detect.training.objective import Objective
+from detect.training.planned_stream import Share
 from detect.training.region_training import RegionTraining
 from detect.training.region_upload import upload
 from detect.training.shared_upload import PlacedRegions, upload_shared
@@ -144,9 +145,9 @@ def test_four_pictures_are_learnt_by_heart(tmp_path: Path, shared: bool) -> None
     )
 
     def stream(first: int, rank: int, world: int) -> Any:
-        share = {"seed": 0, "first_step": first, "last_step": RATES.steps, "rank": rank, "world": world}
+        share = Share(first, RATES.steps, rank, world)
         flips = flip_images if shared else flip_regions
-        return batches(photos, partial(boxes_near, photos), plan, SAMPLING, flips=flips, **share)
+        return batches(photos, partial(boxes_near, photos), plan, SAMPLING, share, seed=0, flips=flips)
 
     fit(
         module,

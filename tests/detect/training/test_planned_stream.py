@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detect.training.batch_plan import BatchPlan, PlannedImage
-from detect.training.planned_stream import check_batch_size, planned_batches
+from detect.training.planned_stream import Share, check_batch_size, planned_batches
 from detect.training.region_samples import TrainingBatch
 
 IMAGES = tuple(Path(f"{index}.jpg") for index in range(5))
@@ -32,8 +32,7 @@ def plan() -> BatchPlan:
 
 
 def stream(steps: tuple[int, int] = (0, 5), **how: int) -> list[TrainingBatch[Sample]]:
-    first, last = steps
-    with planned_batches(sample, IMAGES, plan(), first_step=first, last_step=last, **how) as found:
+    with planned_batches(sample, IMAGES, plan(), Share(*steps, **how)) as found:
         return list(found)
 
 
@@ -73,7 +72,7 @@ def test_an_unforeseen_error_reaches_the_reader_and_leaves_no_threads() -> None:
     before = threading.active_count()
     with (
         pytest.raises(RuntimeError, match="a bug"),
-        planned_batches(broken, IMAGES, plan(), first_step=0, last_step=9, workers=2) as found,
+        planned_batches(broken, IMAGES, plan(), Share(0, 9, workers=2)) as found,
     ):
         next(found)
     assert threading.active_count() == before

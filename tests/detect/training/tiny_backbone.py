@@ -21,6 +21,7 @@ from detect.training.backbone_upload import upload_classes
 from detect.training.batch_plan import BatchPlan
 from detect.training.checkpoints import find_checkpoint
 from detect.training.labelled_set import LabelledSet
+from detect.training.planned_stream import Share
 from detect.training.training_loop import FitResult, fit
 
 SIZE, BATCH, CLASSES = 32, 4, 3
@@ -90,8 +91,7 @@ def backbone_stream(photos: LabelledSet, steps: int) -> Any:
     plan = BatchPlan(np.ones(len(photos)), BATCH, 0)
 
     def stream(first_step: int, rank: int, world: int) -> Any:
-        how = {"first_step": first_step, "last_step": steps, "rank": rank, "world": world}
-        return backbone_batches(photos, plan, VIEWS, size=SIZE, seed=0, **how)
+        return backbone_batches(photos, plan, VIEWS, Share(first_step, steps, rank, world), size=SIZE, seed=0)
 
     return stream
 
