@@ -29,8 +29,9 @@ def suppress(
     """Greedy suppression within each class (R-CNN, section 2.2), then the best `max_detections` of all classes.
 
     A region may be kept for several classes. A box goes if a better one of its class, kept before it, overlaps it
-    by more than `nms_iou`. Ties: the lower row, then the lower label first. What is nested among these is then believed
-    less, by which it may fall below the threshold, and the boxes that are kept are moved.
+    by more than `nms_iou`. Ties: the lower row, then the lower label first. The boxes that are kept are then moved, and
+    what is nested after that is believed less, by which it may fall below the threshold: votes can move what
+    overlapped too little onto the same object.
 
     Args:
         boxes: (N, 4) xyxy pixels, or (N, K, 4) where a region has a box of its own for each class; N may be 0.
@@ -62,13 +63,13 @@ def suppress(
     passed = passed[torch.argsort(passed[:, 4], descending=True, stable=True)]
     candidates, labels = passed[:, :4], passed[:, 5].long()
     kept = _nms_per_class(candidates, labels, nms_iou)
-    candidates, labels, scores = candidates[kept], labels[kept], passed[kept, 4]
+    labels, scores = labels[kept], passed[kept, 4]
+    moved = voted_boxes(candidates[kept], labels, boxes, probs, vote_iou)
     if nested_factor < 1:
-        scores = torch.where(is_nested(candidates, labels), scores * nested_factor, scores)
+        scores = torch.where(is_nested(moved, labels), scores * nested_factor, scores)
     order = torch.argsort(scores, descending=True, stable=True)
     best = order[scores[order] >= min_score][:max_detections]
-    moved = voted_boxes(candidates[best], labels[best], boxes, probs, vote_iou)
-    return Detections(moved.numpy(), scores[best].numpy(), labels[best].numpy())
+    return Detections(moved[best].numpy(), scores[best].numpy(), labels[best].numpy())
 
 
 def above(boxes: Tensor, probs: Tensor, min_score: float) -> Tensor:

@@ -20,7 +20,13 @@ from tools.train_options import build_parser, config_of
 FOLDER = Path(configs.__file__).parent
 OTHERS = {path for verb in ("multibox", "backbone") for path in FOLDER.glob(f"train_{verb}_*.yaml")}
 YAML = sorted(set(FOLDER.glob("train_*.yaml")) - OTHERS)
-DET200 = ("train_det200", "train_det200_deeper", "train_det200_people", "train_det200_all_layers")
+DET200 = (
+    "train_det200",
+    "train_det200_deeper",
+    "train_det200_people",
+    "train_det200_all_layers",
+    "train_det200_balanced",
+)
 SHARED_REGIONS = ("train_photos_shared", *DET200)
 DATA = (DataConfig("voc", "tree"),)
 SHARED: dict[str, Any] = {"data": DATA, "regions": "shared", "head": HeadConfig(auxiliary=0.0)}

@@ -31,6 +31,18 @@ def test_votes_and_nested_boxes_by_hand() -> None:
     np.testing.assert_array_equal(shown.scores, found.scores[:2])
 
 
+def test_two_that_votes_move_onto_one_object_are_nested() -> None:
+    """By hand: the second overlaps the first by 18 / 62, and votes with the region between them."""
+    boxes = torch.tensor([[0.0, 0, 40, 40], [6, 0, 46, 40], [22, 0, 62, 40]])
+    probs = torch.tensor([[0.9], [0.85], [0.35]])
+    apart = suppress(boxes, probs, min_score=0.1, nested_factor=0.5)
+    np.testing.assert_allclose(apart.scores, [0.9, 0.35], rtol=1e-6)
+    found = suppress(boxes, probs, min_score=0.1, vote_iou=0.4, nested_factor=0.5)
+    first, second = 0.85 * 6 / 1.75, (0.85 * 6 + 0.35 * 22) / 1.2  # 32.2 of the second's 40 lie in the first
+    np.testing.assert_allclose(found.boxes, [[first, 0, first + 40, 40], [second, 0, second + 40, 40]], rtol=1e-6)
+    np.testing.assert_allclose(found.scores, [0.9, 0.175], rtol=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_higher_threshold_shows_the_same_but_fewer(seed: int) -> None:
     """And so does a lower limit."""
