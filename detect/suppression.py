@@ -30,8 +30,8 @@ def suppress(
 
     A region may be kept for several classes. A box goes if a better one of its class, kept before it, overlaps it
     by more than `nms_iou`. Ties: the lower row, then the lower label first. The boxes that are kept are then moved, and
-    what is nested after that is believed less, by which it may fall below the threshold: votes can move what
-    overlapped too little onto the same object.
+    what was nested before or is after that is believed less, by which it may fall below the threshold: votes can move
+    what overlapped too little onto the same object.
 
     Args:
         boxes: (N, 4) xyxy pixels, or (N, K, 4) where a region has a box of its own for each class; N may be 0.
@@ -63,10 +63,11 @@ def suppress(
     passed = passed[torch.argsort(passed[:, 4], descending=True, stable=True)]
     candidates, labels = passed[:, :4], passed[:, 5].long()
     kept = _nms_per_class(candidates, labels, nms_iou)
-    labels, scores = labels[kept], passed[kept, 4]
-    moved = voted_boxes(candidates[kept], labels, boxes, probs, vote_iou)
+    candidates, labels, scores = candidates[kept], labels[kept], passed[kept, 4]
+    moved = voted_boxes(candidates, labels, boxes, probs, vote_iou)
     if nested_factor < 1:
-        scores = torch.where(is_nested(moved, labels), scores * nested_factor, scores)
+        nested = is_nested(candidates, labels) | is_nested(moved, labels)
+        scores = torch.where(nested, scores * nested_factor, scores)
     order = torch.argsort(scores, descending=True, stable=True)
     best = order[scores[order] >= min_score][:max_detections]
     return Detections(moved[best].numpy(), scores[best].numpy(), labels[best].numpy())

@@ -30,15 +30,9 @@ def test_a_picture_without_a_known_object_is_empty(detector: Detector, path: obj
     assert names(detector, decode_image(path)) == []
 
 
-@pytest.mark.parametrize("draw", [document, night], ids=lambda one: one.__name__)
-def test_scans_and_the_dark_are_empty(detector: Detector, draw: object) -> None:
+@pytest.mark.parametrize("draw", [document, drawing, night], ids=lambda one: one.__name__)
+def test_scans_scribbles_and_the_dark_are_empty(detector: Detector, draw: object) -> None:
     assert [names(detector, draw(np.random.default_rng(seed))) for seed in range(DRAWN)] == [[]] * DRAWN
-
-
-def test_most_drawings_are_empty(detector: Detector) -> None:
-    """A shortfall: all should be. Crossing lines of one picture are taken for something (docs/models/det200.md)."""
-    found = [names(detector, drawing(np.random.default_rng(seed))) for seed in range(DRAWN)]
-    assert sum(bool(one) for one in found) <= 1, found
 
 
 def test_precision_and_recall_by_hand() -> None:

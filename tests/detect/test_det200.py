@@ -51,7 +51,7 @@ def test_the_file_is_small_and_says_what_it_is() -> None:
     assert '"/' not in origin.config, "nothing of where anything lay on the machine"
     assert json.loads(origin.config)["short_sides"] == list(info.short_sides)
     assert "ilsvrc_det" not in origin.data
-    assert "2946 images of voc2012_subset + portraits" in origin.data
+    assert "3103 images of voc2012_subset + portraits" in origin.data
 
 
 def phone_photo(path: Path) -> None:

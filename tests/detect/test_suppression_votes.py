@@ -43,6 +43,16 @@ def test_two_that_votes_move_onto_one_object_are_nested() -> None:
     np.testing.assert_allclose(found.scores, [0.9, 0.175], rtol=1e-6)
 
 
+def test_one_that_votes_move_out_of_another_stays_nested() -> None:
+    """By hand: the second lies in the first, and votes with the region beside it."""
+    boxes = torch.tensor([[0.0, 0, 100, 40], [72, 0, 100, 40], [80, 0, 120, 40]])
+    probs = torch.tensor([[0.9], [0.8], [0.7]])
+    found = suppress(boxes, probs, min_score=0.1, vote_iou=0.4, nested_factor=0.5)
+    left, right = (0.8 * 72 + 0.7 * 80) / 1.5, (0.8 * 100 + 0.7 * 120) / 1.5  # 24.3 of 33.6 still lie in the first
+    np.testing.assert_allclose(found.boxes, [[0, 0, 100, 40], [left, 0, right, 40]], rtol=1e-6)
+    np.testing.assert_allclose(found.scores, [0.9, 0.4], rtol=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_higher_threshold_shows_the_same_but_fewer(seed: int) -> None:
     """And so does a lower limit."""
