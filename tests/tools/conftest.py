@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,28 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
     detector = FakeDetector()
     monkeypatch.setattr("tools.detect.build_detector", lambda config: detector)
     return detector
+
+
+@pytest.fixture
+def fake_search(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], Any]], None]:
+    """`propose` takes the whole image and its quarter for proposals; called with a function, it takes that."""
+    from proposed_files import whole_and_quarter
+
+    def use(search: Callable[[Any], Any]) -> None:
+        def build(config: Any, workers: int, *, multibox: None) -> Callable[[Any], Any]:
+            return lambda image: search(image).best(config.limit)
+
+        monkeypatch.setattr("tools.propose.build_image_proposer", build)
+
+    use(whole_and_quarter)
+    return use
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test runs in an empty folder; sources and --out are relative to it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

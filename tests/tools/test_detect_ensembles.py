@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from odd_images import encode
 from random_model import save_random_model
+from run_files import description
 
 from detect.detection_records import read_records
 from detect.model_file import load_model, save_model
@@ -46,11 +46,6 @@ def detect(out: str, *options: str) -> int:
 
 def detections(out: str) -> list[Any]:
     return [record["detections"] for record in read_records(Path(out, "detections.jsonl"))]
-
-
-def description(out: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(Path(out, "run.json").read_bytes())
-    return content
 
 
 def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import signal
 from pathlib import Path
@@ -14,11 +13,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from odd_images import encode
+from proposed_files import all_but_times
 from random_model import save_random_model
 from random_multibox import CALIBRATION, random_network, save_random_multibox
+from run_files import description, records
+from run_files import refused as refused_line
 from safetensors.torch import save
 
-from detect.detection_records import read_records
 from detect.multibox_file import HEADER, build_multibox, file_sha256, load_multibox
 from detect.torch_threads import one_torch_thread
 from proposals import Proposals, selective_search
@@ -27,6 +28,8 @@ from proposals.multibox import MultiBox, MultiBoxSettings
 from proposals.proposal_files import read_proposals
 from tools.cli import main
 
+pytestmark = pytest.mark.usefixtures("here")
+
 SMALL = ("--device", "cpu", "--mode", "single", "--search-width", "60", "--min-side", "4")
 METHODS = ("multibox", "both")
 
@@ -34,13 +37,6 @@ METHODS = ("multibox", "both")
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_random_multibox(tmp_path_factory.mktemp("model") / "model.safetensors")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def picture(i: int) -> NDArray[np.uint8]:
@@ -64,33 +60,9 @@ def found_in(out: str, i: int) -> Proposals:
     return read_proposals(Path(out, f"sub/{i}.png.npz"))[0]
 
 
-def run_of(out: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(Path(out, "run.json").read_bytes())
-    return content
-
-
-def timeless(out: str) -> dict[str, Any]:
-    """All that two runs share."""
-    paths = sorted(path for path in Path(out).rglob("*") if path.is_file())
-    run = run_of(out)
-    run["config"].pop("workers")
-    run.pop("seconds", None)
-    records = [{name: value for name, value in one.items() if name != "seconds"} for one in records_of(out)]
-    files = {path.relative_to(out).as_posix(): path.read_bytes() for path in paths if path.suffix == ".npz"}
-    return {"run": run, "records": records, **files}
-
-
-def records_of(out: str) -> list[dict[str, Any]]:
-    return list(read_records(Path(out, "proposals.jsonl")))
-
-
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """The one line of a command that exits with status 2 and says nothing else."""
     capsys.readouterr()
-    assert main(["propose", "photos", "--out", "out", *argv]) == 2
-    output = capsys.readouterr()
-    assert (output.out, output.err.count("\n")) == ("", 1)
-    return output.err.removeprefix("googlenet-rcnn: ")
+    return refused_line(capsys, "propose", "photos", "--out", "out", *argv)
 
 
 # What comes out
@@ -116,7 +88,7 @@ def test_its_suppression_and_its_crops(model: Path) -> None:
     with one_torch_thread():
         expected = build_multibox(model, device="cpu", settings=MultiBoxSettings(nms_iou=0.5, crops=5))(picture(0))
     np.testing.assert_array_equal(found_in("out", 0).boxes, expected.boxes, strict=True)
-    settings = run_of("out")["settings"]
+    settings = description("out")["settings"]
     assert (settings["multibox_nms_iou"], settings["multibox_crops"]) == (0.5, 5)
     assert propose(model, "multibox", "default") == 0
     assert found_in("default", 0).boxes.tolist() != expected.boxes.tolist()
@@ -153,7 +125,7 @@ def test_the_limit_is_that_of_the_merged_list(model: Path) -> None:
 def test_run_json_names_the_model_and_what_decides_the_boxes(model: Path) -> None:
     make_photos(1)
     assert propose(model, "both", "out") == 0
-    run, digest = run_of("out"), file_sha256(model)
+    run, digest = description("out"), file_sha256(model)
     assert run["multibox"] == {"name": "random multibox", "file": str(model), "sha256": digest}
     settings = run["settings"]
     assert (settings["method"], settings["multibox_sha256"], settings["multibox_limit"]) == ("both", digest, 200)
@@ -162,7 +134,7 @@ def test_run_json_names_the_model_and_what_decides_the_boxes(model: Path) -> Non
     assert settings["merge"] == dataclasses.asdict(CALIBRATION)
     assert {"torch", "torchvision", "numba"} < set(settings["versions"])
     assert propose(model, "multibox", "alone") == 0
-    assert not {"merge", "mode", "superpixel_scale", "seed"} & set(run_of("alone")["settings"])
+    assert not {"merge", "mode", "superpixel_scale", "seed"} & set(description("alone")["settings"])
 
 
 # Whole runs
@@ -174,8 +146,8 @@ def test_a_broken_image_and_any_number_of_workers(model: Path, capsys: pytest.Ca
     for workers in ("1", "3"):
         assert propose(model, method, workers, "--workers", workers) == 3
         assert f"1 of 6 images failed; {workers}/proposals.jsonl says why" in capsys.readouterr().err
-    assert timeless("1") == timeless("3")
-    assert [("error" in record) for record in records_of("1")] == [False, False, True, False, False, False]
+    assert all_but_times("1") == all_but_times("3")
+    assert [("error" in record) for record in records("1")] == [False, False, True, False, False, False]
     assert len(list(Path("1").rglob("*.npz"))) == 5
 
 
@@ -184,7 +156,7 @@ def test_threads_left_over_for_one_image_change_nothing(model: Path, method: str
     make_photos(1)
     for workers in ("1", "4"):
         assert propose(model, method, workers, "--workers", workers) == 0
-    assert timeless("1") == timeless("4")
+    assert all_but_times("1") == all_but_times("4")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -205,19 +177,19 @@ def test_an_interrupted_run_and_resume(
         patch.setattr(MultiBox, "__call__", interrupting)
         assert propose(model, method, "out", "--workers", "1") == 1
     assert "; continue with --resume" in capsys.readouterr().err
-    assert 0 < len(records_of("out")) < 7
+    assert 0 < len(records("out")) < 7
     assert propose(model, method, "out", "--resume", "--workers", "2") == 3
-    assert timeless("out") == timeless("whole")
+    assert all_but_times("out") == all_but_times("whole")
 
 
 def test_shards_together_are_the_whole(model: Path) -> None:
     make_photos(3)
     assert propose(model, "both", "whole") == 0
-    files = {name: content for name, content in timeless("whole").items() if name.endswith(".npz")}
+    files = {name: content for name, content in all_but_times("whole").items() if name.endswith(".npz")}
     parts: dict[str, Any] = {}
     for i in (1, 2):
         assert propose(model, "both", f"part{i}", "--shard", f"{i}/2") == 0
-        parts |= {name: content for name, content in timeless(f"part{i}").items() if name.endswith(".npz")}
+        parts |= {name: content for name, content in all_but_times(f"part{i}").items() if name.endswith(".npz")}
     assert parts == files
 
 
@@ -313,5 +285,5 @@ def test_selective_search_needs_no_model(monkeypatch: pytest.MonkeyPatch) -> Non
     make_photos(1)
     monkeypatch.setattr("detect.multibox_file.load_multibox", lambda path: pytest.fail("read a model"))
     assert main(["propose", "photos", "--out", "out", *SMALL]) == 0
-    assert "multibox" not in run_of("out")
-    assert run_of("out")["settings"]["superpixel_scale"] == 1.0
+    assert "multibox" not in description("out")
+    assert description("out")["settings"]["superpixel_scale"] == 1.0
