@@ -17,7 +17,7 @@ from torch import Tensor
 from detect.backbones.registry import backbone_named
 from detect.detections import Detections
 from detect.ensemble import Ensemble, Member, load_members
-from detect.model_info import ModelInfo
+from detect.model_info import REGIONS, ModelInfo
 from detect.proposers import build_proposer
 from detect.region_batches import Batch, plan_batches
 from detect.region_classifier import ClassifiedRegions, RegionClassifier
@@ -38,7 +38,7 @@ class DetectorSettings:
         min_score: detections below it are dropped.
         nms_iou: overlap above which the worse of two detections of a class goes (R-CNN on ILSVRC: 0.3).
         vote_iou: overlap from which on a region has a vote on where a detection's box is; 1: boxes stay.
-        nested_factor: of the score of a detection that lies in a better one of its class; 1: it stays.
+        nested_factor: of the score of a detection that lies in a better one of its class, or around it; 1: it stays.
         max_detections: kept per image, best first, all classes together.
         batch_size: regions in one pass of the network; None: 16 on a CPU (what fits its caches), 128 on a GPU; of
             shared regions, whose pass is shorter, 64 and 512.
@@ -148,7 +148,13 @@ class Detector:
             )
             for loaded in load_members(names)
         )
-        setting = dataclasses.replace(first.classifier.info.proposals, **(proposals or {}))
+        if short_sides is not None and not any(one.shared for one in (first, *others)):
+            raise ValueError("short_sides: expected shared regions with them, as these are warped one by one")
+        default, wanted = first.classifier.info.proposals, proposals or {}
+        unknown = wanted.keys() - {field.name for field in dataclasses.fields(default)}
+        if unknown:
+            raise ValueError(f"proposals: expected settings of proposals, got {', '.join(sorted(unknown))}")
+        setting = dataclasses.replace(default, **wanted)
         proposer = build_proposer(setting, seed=seed, device=device, precision=precision)
         return cls(
             classifier=first.classifier,
@@ -261,8 +267,10 @@ def shared_settings(
         regions: "warp" or "shared"; None: the first that the model was trained for.
         short_sides: None: the model's.
     Raises:
-        ValueError: if a short side is out of range.
+        ValueError: if `regions` is something else, or a short side is out of range.
     """
+    if regions is not None and regions not in REGIONS:
+        raise ValueError(f"regions: expected one of {', '.join(REGIONS)}, got {regions!r}")
     if (regions or info.regions[0]) != "shared":
         return None
     return SharedSettings(

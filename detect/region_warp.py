@@ -94,7 +94,7 @@ class RegionWarper:
     ) -> None:
         self.settings = settings or WarpSettings()
         # torch.tensor makes a copy: decoded arrays may be read-only
-        planes = image if isinstance(image, Tensor) else torch.tensor(image).permute(2, 0, 1)
+        planes = image if isinstance(image, Tensor) else torch.tensor(np.ascontiguousarray(image)).permute(2, 0, 1)
         pixels = on_device(planes, torch.device(device))
         self._device = pixels.device
         # One layout for the life of the image: each cutter then reads it without a copy a batch.

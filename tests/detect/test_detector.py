@@ -23,7 +23,7 @@ from detect.model_file import ModelFileError, build_network, bvlc_info, load_mod
 from detect.region_classifier import ClassifiedRegions, RegionClassifier
 from proposals import selective_search
 
-IMAGES = [quadrants(), np.zeros((1, 1, 3), np.uint8), quadrants(7, 90)]
+IMAGES = [quadrants(), np.zeros((1, 1, 3), np.uint8), quadrants(7, 90), quadrants()[::-1, :, ::-1]]
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +215,16 @@ def test_settings_out_of_range(settings: dict[str, float], message: str) -> None
 def test_what_is_no_image_is_refused(model_file: Path, image: NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="image_rgb: expected uint8"):
         Detector.load(model_file, device="cpu")(image)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"regions": "Shared"}, "regions: expected one of warp, shared, got 'Shared'"),
+        ({"regions": "warp", "short_sides": (224,)}, "short_sides: expected shared regions with them"),
+        ({"proposals": {"limt": 3}}, "proposals: expected settings of proposals, got limt"),
+    ],
+)
+def test_how_to_load_is_checked(model_file: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Detector.load(model_file, device="cpu", **options)

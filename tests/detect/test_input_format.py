@@ -67,3 +67,14 @@ def test_no_images_and_the_identity_is_new_too() -> None:
 def test_other_formats_are_refused(order: str, mean: tuple, scale: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         InputFormat(order, mean, scale)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", [BVLC_INPUT, TORCHVISION_INPUT, InputFormat("bgr", (1.0, 2.0, 3.0), (0.1, 0.3, 0.7))])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_one_channel_is_that_of_all_three_to_the_bit(form: InputFormat, dtype: torch.dtype) -> None:
+    images = torch.randint(0, 256, (2, 3, 4, 5), generator=torch.Generator().manual_seed(0)).to(dtype)
+    before = images.clone()
+    planes = [form.normalise_one(images, channel) for channel in range(3)]
+    assert [one.shape for one in planes] == [(2, 1, 4, 5)] * 3
+    assert torch.equal(torch.cat(planes, dim=1), form.normalise(images))
+    assert torch.equal(images, before)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -301,3 +303,45 @@ def test_how_regions_are_read() -> None:
     assert shared_settings(both, regions="shared") == SharedSettings(short_sides=(300,), context=info.context)
     with pytest.raises(ValueError, match="short_sides: expected some, of 16 to 1000 pixels"):
         shared_settings(both, regions="shared", short_sides=(2000,))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 97), (700, 500)])
+@pytest.mark.parametrize("form", [BVLC_INPUT, PLAIN])
+def test_an_image_channel_by_channel_is_the_whole_one_to_the_bit(size: tuple[int, int], form: InputFormat) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    settings = SharedSettings(short_sides=(64, 224))
+    pixels = form.normalise(torch.tensor(image).permute(2, 0, 1)[None])
+    images = LevelImages(image, form, settings=settings)
+    for level in (0, 1):
+        assert torch.equal(images(level), at_level(pixels, level, settings))
+
+
+def test_any_strides_and_an_array_that_is_read_only() -> None:
+    image = smooth_image(40, 60)
+    image.flags.writeable = False
+    turned = image[:, ::-1, ::-1]
+    assert torch.equal(LevelImages(turned, PLAIN)(0), LevelImages(turned.copy(), PLAIN)(0))
+
+
+@pytest.mark.slow
+def test_a_large_photo_takes_few_bytes_a_pixel() -> None:
+    """A copy is 3 bytes, one channel in float32 4; all three, and what was made of them on the way, would be 30.
+
+    In a process of its own, whose largest memory nothing else has raised.
+    """
+    program = (
+        "import resource, numpy as np, torch\n"
+        "from detect.input_format import BVLC_INPUT\n"
+        "from detect.shared_regions import LevelImages\n"
+        "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+        "LevelImages(np.zeros((64, 64, 3), np.uint8), BVLC_INPUT)(0)\n"
+        "image = np.full((5000, 4000, 3), 7, np.uint8)\n"
+        "before = most()\n"
+        "LevelImages(image, BVLC_INPUT)(0)\n"
+        "print((most() - before) / 20e6)\n"
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root, timeout=300
+    )
+    assert float(found.stdout) < 14
