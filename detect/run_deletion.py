@@ -16,12 +16,15 @@ def recorded_outputs(folder: Path, kind: RunKind) -> Iterator[Path]:
     """The files of the images on record; none if the run was told to draw none, or its kind has none."""
     if kind.output_name is None:
         return
-    settings = (description_in(folder) or {}).get("settings")
-    drew = settings.get("draw", True) if isinstance(settings, dict) else True
-    if drew and (folder / kind.records).exists():
+    if draws((description_in(folder) or {}).get("settings")) and (folder / kind.records).exists():
         for record, _ in whole_records(folder / kind.records):
             if "error" not in record:
                 yield folder / kind.outputs / kind.output_name(record["image"])
+
+
+def draws(settings: object) -> bool:
+    """Whether a run of these settings writes a file for each image, if its kind has any; unless they say no."""
+    return bool(settings.get("draw", True)) if isinstance(settings, dict) else True
 
 
 def half_deleted(folder: Path) -> bool:

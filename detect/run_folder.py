@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from detect.detection_records import Record, encode_record, whole_records
-from detect.run_deletion import delete_run, half_deleted, recorded_outputs
+from detect.run_deletion import delete_run, draws, half_deleted, recorded_outputs
 from detect.run_kinds import DELETED, RUN, RunKind, description_in, holds_run, verb_of
 from detect.whole_files import UNFINISHED, output_error, write_whole
 
@@ -56,6 +56,7 @@ class RunFolder:
         self.folder = folder
         self.kind = kind
         self.done: list[str] = []
+        self.outdated: list[str] = []  # exports of fewer images than there will be: `start` deletes them
         self._cut_short: list[str] | None = None  # what an unfinished run had done that is continued or overwritten
         self._leftover: Path | None = None
         self._replaces = False  # whether `start` deletes the run that is there
@@ -90,9 +91,15 @@ class RunFolder:
                     f"--resume: the run in {self.folder} has {done!r} as image {position + 1}, the sources now give "
                     f"{'no such image' if now is None else repr(now)}; restore the sources, or give --overwrite"
                 )
-        if self.kind.output_name is not None and not self.kind.outputs:
-            self._leftover = self._left_without_record(names)
+        if not self._replaces and len(names) > len(self.done):
+            self.outdated = [name for name in self.kind.exports if (self.folder / name).exists()]
+        if self.kind.output_name is None:
+            return
+        self._leftover = self._left_without_record(names)
+        if not self.kind.outputs:
             self._refuse_files_in_the_way(names[len(self.done) :])
+        if draws(self._settings):
+            self._refuse_files_that_are_folders(names)
 
     def start(self, description: Mapping[str, Any]) -> None:
         """Write `run.json`, cut off a record that was not finished, and open the records for appending.
@@ -106,7 +113,8 @@ class RunFolder:
             delete_run(self.folder, self.kind, leftover=self._leftover)
         self.write_description({**description, "status": "unfinished"})
         try:
-            (self.folder / DELETED).unlink(missing_ok=True)
+            for name in (DELETED, *self.outdated):
+                (self.folder / name).unlink(missing_ok=True)
             if self._leftover is not None:
                 self._leftover.unlink(missing_ok=True)
                 self._leftover.with_name(UNFINISHED).unlink(missing_ok=True)
@@ -192,6 +200,8 @@ class RunFolder:
         before = self._cut_short
         if before is None or len(before) >= len(names) or list(names[: len(before)]) != before:
             return None
+        if not draws((description_in(self.folder) or {}).get("settings")):
+            return None
         return self.output_path(names[len(before)])
 
     def _refuse_files_in_the_way(self, names: Sequence[str]) -> None:
@@ -204,6 +214,10 @@ class RunFolder:
                 raise RunFolderError(
                     f"--out {self.folder}: {output} is there already, and no run wrote it; choose another folder"
                 )
+
+    def _refuse_files_that_are_folders(self, names: Sequence[str]) -> None:
+        assert self.kind.output_name is not None
+        outputs = {self.kind.output_name(name) for name in names}
         for folder in {os.path.dirname(output) for output in outputs}:
             for above in (folder, *map(str, PurePosixPath(folder).parents)):
                 if above in outputs:
@@ -213,7 +227,7 @@ class RunFolder:
 
     def _refuse_foreign_files(self) -> None:
         """Files of the names that a run writes, where there is no run, are the user's: leave them alone."""
-        for name in filter(None, (self.kind.outputs, *self.kind.exports)):
+        for name in filter(None, (RUN, self.kind.outputs, *self.kind.exports)):
             if os.path.lexists(self.folder / name):
                 raise RunFolderError(
                     f"--out {self.folder}: {name} is there already, and no run wrote it; choose another folder"

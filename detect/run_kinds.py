@@ -53,8 +53,13 @@ KINDS = (DETECT, PROPOSE, CLASSIFY)
 
 
 def holds_run(folder: Path, kind: RunKind) -> bool:
-    """Whether a run, of this verb unless `verb_of` says otherwise, has left its description or records there."""
-    return any((folder / name).exists() for name in (RUN, DELETED, kind.records))
+    """Whether a run, of this verb unless `verb_of` says otherwise, has left its description or records there.
+
+    Other programs call their files `run.json` too: without records, it counts if it says a verb or settings.
+    """
+    if (folder / kind.records).exists():
+        return True
+    return _describes_a_run(description_in(folder))
 
 
 def verb_of(folder: Path) -> str | None:
@@ -63,7 +68,9 @@ def verb_of(folder: Path) -> str | None:
         if (folder / kind.records).exists():
             return kind.verb
     description = description_in(folder)
-    verb = None if description is None else description.get("verb", DETECT.verb)  # detect came first
+    if description is None or not _describes_a_run(description):
+        return None
+    verb = description.get("verb", DETECT.verb)  # detect came first
     return verb if isinstance(verb, str) else None
 
 
@@ -75,3 +82,10 @@ def description_in(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _describes_a_run(description: dict[str, Any] | None) -> bool:
+    """Every run says its settings, and, but for the first versions of `detect`, its verb."""
+    if description is None:
+        return False
+    return isinstance(description.get("verb"), str) or isinstance(description.get("settings"), dict)

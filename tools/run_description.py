@@ -29,8 +29,8 @@ def settings_of(config: DetectionConfig, detector: Detector, *, shard: str | Non
     """All that decides the output, defaults resolved; the model by its content, so that a moved file is the same.
 
     Further models of an ensemble are `others`, in their order; one model by itself, regions that are not flipped, and
-    boxes that are corrected where the model can, say nothing of them. The number of cores is not among it: an image has
-    one of torch's threads.
+    boxes that are corrected where the model can, say nothing of them. The number of cores is not among it: an image of
+    several has one of torch's threads. A run of a single photo has all of them, which may change last digits.
     """
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _NOT_IN_THE_OUTPUT}
     settings["regions"] = "warp" if detector.shared is None else "shared"

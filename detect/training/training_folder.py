@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from detect.run_folder import Mode, RunFolderError, make_and_lock
-from detect.run_kinds import RUN, verb_of
+from detect.run_kinds import RUN, description_in, verb_of
 from detect.whole_files import UNFINISHED, OutputError, write_whole
 
 MODEL = "model.safetensors"
@@ -63,7 +63,7 @@ class TrainingFolder:
             raise RunFolderError(f"--out {folder} holds a run of `{there}`, not of `{verb}`: choose another folder")
         if there is not None and mode == "new":
             raise RunFolderError(f"--out {folder} already holds a run: give --resume to continue it, or --overwrite")
-        damaged = there is None and os.path.lexists(folder / RUN)
+        damaged = there is None and os.path.lexists(folder / RUN) and description_in(folder) is None
         if damaged:
             self._refuse_damaged(mode)
         elif there is None:
@@ -125,7 +125,7 @@ class TrainingFolder:
 
     def _refuse_foreign_files(self) -> None:
         """Where there is no run, files of the names that a run writes are the user's."""
-        names = [*OUTPUTS, CHECKPOINTS, LOGS]
+        names = [RUN, *OUTPUTS, CHECKPOINTS, LOGS]
         data = self.folder / DATA
         if os.path.lexists(data) and not (data / DATA_MARK).exists() and not _is_empty_folder(data):
             names.append(DATA)

@@ -81,11 +81,23 @@ def test_a_folder_with_other_things_is_fine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["new", "resume", "overwrite"])
-@pytest.mark.parametrize("name", ["pictures", "coco.json", "ilsvrc.txt", "detections.csv"])
+@pytest.mark.parametrize("name", ["run.json", "pictures", "coco.json", "ilsvrc.txt", "detections.csv"])
 def test_files_of_the_user_that_a_run_would_replace_are_refused(tmp_path: Path, name: str, mode: Any) -> None:
     (tmp_path / name).mkdir()
     with pytest.raises(RunFolderError, match=f"{name} is there already, and no run wrote it"):
         open_folder(tmp_path, mode)
+
+
+@pytest.mark.parametrize("mode", ["new", "resume", "overwrite"])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.verb)
+@pytest.mark.parametrize("content", ['{"lr": 1}', "[1]", "no json"])
+def test_a_description_by_another_program_is_no_run(tmp_path: Path, kind: RunKind, content: str, mode: Any) -> None:
+    for name, text in (("run.json", content), ("coco.json", "mine")):
+        (tmp_path / name).write_text(text)
+    with pytest.raises(RunFolderError, match=r"run\.json is there already, and no run wrote it; choose another folder"):
+        RunFolder(tmp_path, SETTINGS, mode, kind=kind)
+    assert (tmp_path / "run.json").read_text() == content
+    assert (tmp_path / "coco.json").read_text() == "mine"
 
 
 def test_out_is_a_file(tmp_path: Path) -> None:
@@ -435,6 +447,41 @@ def test_overwriting_with_other_sources_spares_what_may_not_be_ours(tmp_path: Pa
     (tmp_path / "y.npz").write_bytes(b"mine")
     with open_proposals(tmp_path, "overwrite") as run, pytest.raises(RunFolderError, match=r"y\.npz is there already"):
         run.check_sources(["x", "b", "y"])
+
+
+@pytest.mark.parametrize("mode", ["resume", "overwrite"])
+@pytest.mark.parametrize("draw", [True, False])
+def test_a_picture_without_a_record_does_not_pass_for_the_next_runs(tmp_path: Path, mode: Any, draw: bool) -> None:
+    """A kill or a full disk came after the picture; of a run that draws none it is the user's."""
+    make_run(tmp_path, "a", draw=draw)
+    picture = tmp_path / "pictures" / "b.png.jpg"
+    picture.write_bytes(b"picture")
+    with open_folder(tmp_path, mode, draw=draw) as run:
+        assert run.output_path("b.png") == picture
+        run.check_sources(["a", "b.png", "c"])
+        run.start({})
+        assert picture.exists() is not draw
+
+
+def test_pictures_that_would_be_a_file_and_a_folder_are_refused_before_any_work(tmp_path: Path) -> None:
+    names = ["x.png", "x.png.jpg/y.jpg"]
+    with open_folder(tmp_path / "drawn") as run, pytest.raises(RunFolderError, match=r"x\.png\.jpg would have to be a"):
+        run.check_sources(names)
+    with open_folder(tmp_path / "not drawn", draw=False) as run:
+        run.check_sources(names)
+
+
+def test_exports_of_fewer_images_than_there_are_now_go(tmp_path: Path) -> None:
+    make_run(tmp_path, "a")
+    for name in ("coco.json", "mine.json"):
+        (tmp_path / name).write_text("of one image")
+    for names, outdated in ((["a"], []), (["a", "b"], ["coco.json"])):
+        with open_folder(tmp_path, "resume") as run:
+            run.check_sources(names)
+            assert run.outdated == outdated
+            run.start({})
+        assert (tmp_path / "coco.json").exists() is not bool(outdated)
+    assert (tmp_path / "mine.json").exists()
 
 
 # A full disk

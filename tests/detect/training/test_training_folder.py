@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detect.run_folder import RunFolderError
+from detect.run_folder import Mode, RunFolderError
 from detect.training.training_folder import TrainingFolder
 
 VERB = "train classifier"
@@ -97,3 +97,11 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
         pytest.raises(RunFolderError, match="another process is writing there"),
     ):
         TrainingFolder(tmp_path, "resume", verb=VERB)
+
+
+@pytest.mark.parametrize("mode", ["new", "resume", "overwrite"])
+def test_a_description_by_another_program_is_no_run(tmp_path: Path, mode: Mode) -> None:
+    out = fill(tmp_path / "out", run='{"lr": 1}')
+    with pytest.raises(RunFolderError, match=r"run\.json is there already, and no run wrote it; choose another folder"):
+        TrainingFolder(out, mode, verb=VERB)
+    assert files_in(out) == {"run.json", *WRITTEN, *KEPT}
