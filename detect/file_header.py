@@ -30,7 +30,7 @@ def read_header(text: str, build: Callable[[dict[str, Any]], Info], *, expected:
     try:
         fields = json.loads(text)
         version = fields.pop("format_version")
-    except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
+    except (json.JSONDecodeError, RecursionError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(f"header: expected {expected}, got {text[:60]!r}") from error
     if version != FORMAT_VERSION:
         raise ValueError(f"header: expected format {FORMAT_VERSION}, got {version}: a newer googlenet-rcnn wrote it")

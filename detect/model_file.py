@@ -70,9 +70,10 @@ def load_model(path: Path) -> Model:
         ModelFileError: if the file is missing, damaged, of another kind, or does not fit its description.
     """
     info, state = read_model_file(path)
-    network = build_network(info)
     try:
-        network.load_state_dict(state)
+        with torch.device("meta"):  # nothing as large as a damaged description claims is made
+            network = build_network(info)
+        network.load_state_dict(state, assign=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise ModelFileError(f"{path}: weights do not fit {info.architecture}: {reason}") from error

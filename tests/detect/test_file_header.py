@@ -44,3 +44,8 @@ def test_other_text(text: str) -> None:
 def test_wrong_fields(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         read_header(write_header(fields), build, expected="a box")
+
+
+def test_text_nested_too_deep() -> None:
+    with pytest.raises(ValueError, match=r"^header: expected a box, got '\[\[\["):
+        read_header("[" * 200_000, build, expected="a box")

@@ -295,6 +295,16 @@ def test_weights_that_do_not_fit(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("outputs", [2**45, 2**62, 30_000_000])
+def test_nothing_as_large_as_a_header_claims_is_made(
+    main_state: dict[str, Tensor], tmp_path: Path, outputs: int
+) -> None:
+    header = json.loads(PETS.to_json()) | {"num_outputs": outputs, "head": "marginal"}
+    save_file(dict(main_state), tmp_path / "m.safetensors", metadata={HEADER: json.dumps(header)})
+    with pytest.raises(ModelFileError, match=r"m\.safetensors: weights do not fit googlenet"):
+        load_model(tmp_path / "m.safetensors")
+
+
 def test_the_other_architecture(main_state: dict[str, Tensor], tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_model(path, dataclasses.replace(PETS, architecture="googlenet_bn"), main_state)
