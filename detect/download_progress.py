@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ def never_backwards(report: Progress) -> Progress:
 @contextmanager
 def show_progress(name: str) -> Iterator[Progress]:
     """Progress on stderr: a bar on a terminal, else a line at every tenth (10 MB if the size is unknown)."""
+    if sys.stderr is None:  # closed by whoever started us
+        yield lambda done, total: None
+        return
     if not sys.stderr.isatty():
         yield _plain_lines(name)
         return
@@ -46,6 +50,7 @@ def _plain_lines(name: str) -> Progress:
         if done // step > last:
             last = done // step
             of_all = f" of {total / 1e6:.1f}" if total else ""
-            print(f"{name}: {done / 1e6:.1f}{of_all} MB", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # nobody reads stderr any more: the download goes on
+                print(f"{name}: {done / 1e6:.1f}{of_all} MB", file=sys.stderr, flush=True)
 
     return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import time
 from types import TracebackType
@@ -25,7 +26,7 @@ class ImageProgress:
     """
 
     def __init__(self, total: int, *, done: int = 0, doing: str = "detecting", stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
+        self.stream = stream or sys.stderr or io.StringIO()  # stderr is None where it was closed
         self.total, self.first, self.done, self.failed = total, done, done, 0
         self._started = self._last_line = time.monotonic()
         self._bar: Progress | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import time
 from typing import Any, TextIO
@@ -25,7 +26,7 @@ class StepProgress(lightning.Callback):
     """
 
     def __init__(self, steps: int, per_batch: int, unit: str = "regions", *, stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
+        self.stream = stream or sys.stderr or io.StringIO()  # stderr is None where it was closed
         self._steps, self._per_batch, self._unit = steps, per_batch, unit
         self._first = self._done = 0
         self._loss = float("nan")

@@ -49,3 +49,19 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         report(5, None)
         report(10, 10)
     assert "x.bin" in terminal.getvalue()
+
+
+def test_where_stderr_was_closed_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    with show_progress("x.bin") as report:
+        report(10, 10)
+
+
+def test_a_reader_that_has_gone_does_not_end_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    with show_progress("x.bin") as report:
+        report(10, 10)

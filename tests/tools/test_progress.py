@@ -101,3 +101,10 @@ def test_a_reader_that_has_gone_does_not_end_the_run() -> None:
     bar = ImageProgress(1, stream=Gone())
     bar.advance(failed=False)
     assert bar.done == 1
+
+
+def test_where_stderr_was_closed_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    with ImageProgress(1) as bar:
+        bar.advance(failed=False)
+    assert bar.done == 1
