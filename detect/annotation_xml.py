@@ -40,7 +40,7 @@ def read_annotation(path: Path) -> Annotation:
     Raises:
         ValueError: naming the file, and the object if it is one: a file that is missing or no XML or has a DOCTYPE; an
             object without a name; a corner that is missing or no finite number; a box with xmax < xmin or ymax < ymin;
-            a size that is no pair of whole numbers.
+            a "difficult" other than 0 and 1; a size that is no pair of whole numbers.
     """
     root = _parse(path)
     if root.tag != "annotation":
@@ -69,7 +69,14 @@ def _object(element: ElementTree.Element, where: str) -> AnnotatedObject:
     x1, y1, x2, y2 = (_corner(element, corner, f"{where} ({name})") for corner in CORNERS)
     if x2 < x1 or y2 < y1:
         raise ValueError(f"{where} ({name}): expected xmin <= xmax and ymin <= ymax, got {x1:g} {y1:g} {x2:g} {y2:g}")
-    return AnnotatedObject(name, (x1, y1, x2, y2), (element.findtext("difficult") or "0").strip() != "0")
+    return AnnotatedObject(name, (x1, y1, x2, y2), _difficult(element, f"{where} ({name})"))
+
+
+def _difficult(element: ElementTree.Element, where: str) -> bool:
+    text = (element.findtext("difficult") or "").strip()
+    if text not in ("", "0", "1"):
+        raise ValueError(f"{where}: expected 0 or 1 as difficult, got {text[:40]!r}")
+    return text == "1"
 
 
 def _corner(element: ElementTree.Element, corner: str, where: str) -> float:
@@ -77,7 +84,7 @@ def _corner(element: ElementTree.Element, corner: str, where: str) -> float:
     if text is None:
         raise ValueError(f"{where}: expected <bndbox> with <{corner}>, found none")
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)  # Python reads 1_0 as 10
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -83,17 +83,29 @@ def encode_record(record: Record) -> bytes:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Records of a file of them, in order.
+    """Records of a file of them, in order; see `numbered_records`."""
+    return (record for _, record in numbered_records(path))
+
+
+def numbered_records(path: Path) -> Iterator[tuple[int, Record]]:
+    """(line, record) of a whole file, in order; lines count from 1, empty ones are skipped, the last may end anyhow.
 
     Raises:
         ValueError: naming file and line, if a line is not a record.
     """
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
             record = _parse(line)
-            if record is None:
+            if record is None and line.endswith(b"\n"):
                 raise ValueError(f"{path}, line {number}: expected a detection record, got {line[:60]!r}")
-            yield record
+            if record is None:
+                raise ValueError(
+                    f"{path}, line {number}: expected a detection record, found the file cut off in it; if a run wrote "
+                    "it, continue that with --resume"
+                )
+            yield number, record
 
 
 def whole_records(path: Path) -> Iterator[tuple[Record, int]]:
@@ -104,7 +116,7 @@ def whole_records(path: Path) -> Iterator[tuple[Record, int]]:
     length = 0
     with path.open("rb") as file:
         for line in file:
-            record = _parse(line)
+            record = _parse(line) if line.endswith(b"\n") else None
             if record is None:
                 return
             length += len(line)
@@ -116,10 +128,8 @@ def _rounded(seconds: dict[str, float]) -> dict[str, float]:
 
 
 def _parse(line: bytes) -> Record | None:
-    if not line.endswith(b"\n"):
-        return None
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and isinstance(record.get("image"), str) else None

@@ -11,8 +11,8 @@ def read_image_index(path: Path) -> dict[str, int]:
     """Lines `NAME INDEX` of ILSVRC's `val.txt` → {name: index}.
 
     Raises:
-        ValueError: naming the file, if it cannot be read, and the line, if it is of another form or a name stands
-            twice.
+        ValueError: naming the file, if it cannot be read, and the line, if it is of another form, its number does not
+            fit 64 bits, or a name stands twice.
     """
     try:
         data = path.read_bytes()
@@ -23,7 +23,7 @@ def read_image_index(path: Path) -> dict[str, int]:
         if not line.strip():
             continue
         name, *value = line.rsplit(maxsplit=1)
-        if not value or not (value[0].isascii() and value[0].isdigit()):
+        if not value or not (value[0].isascii() and value[0].isdigit() and len(value[0]) < 19):
             raise ValueError(f"--image-index: {path}, line {number}: expected 'NAME INDEX', got {line[:60]!r}")
         if name in index:
             raise ValueError(f"--image-index: {path}, line {number}: {name} stands twice")

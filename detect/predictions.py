@@ -22,6 +22,9 @@ class ReadingNotes:
         first_empty_line: where the first of them is; 0: none.
         failed_images: records of images that the detector could not search.
         silent_images: scored images without a record of their own (text formats cannot tell: 0).
+        other_sizes: records whose width and height are not those of the ground truth, where both say them: their boxes
+            are in other pixels than its objects.
+        first_other_size: the name of the first of these images; empty: none.
     """
 
     passed_over: int = 0
@@ -30,6 +33,8 @@ class ReadingNotes:
     first_empty_line: int = 0
     failed_images: int = 0
     silent_images: int = 0
+    other_sizes: int = 0
+    first_other_size: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detect.detection_records import Record, read_records
+from detect.detection_records import Record, numbered_records
 from detect.json_numbers import checked_box, checked_score
 from detect.prediction_classes import ClassLookup
 from detect.prediction_images import PASSED_OVER, UNKNOWN, PredictionImages
@@ -18,7 +18,8 @@ from detect.predictions import Predictions, ReadingNotes
 def read_detection_records(path: Path, images: PredictionImages) -> Predictions:
     """Read what `googlenet-rcnn detect` writes. Classes are found by WordNet id, or else by name.
 
-    Images of the ground truth that have no record, or one of a failure, have no detections; notes say how many.
+    Images of the ground truth that have no record, or one of a failure, have no detections; notes say how many, and how
+    many were of another size when they were searched.
 
     Raises:
         ValueError: naming file and line, if a line is no record, its image is unknown or stands twice, or a detection
@@ -30,7 +31,8 @@ def read_detection_records(path: Path, images: PredictionImages) -> Predictions:
     rows = _Rows()
     lines: dict[int, int] = {}  # position of an image -> line of its record
     failed = passed_over = 0
-    for line, record in enumerate(read_records(path), start=1):
+    other_sizes: list[str] = []
+    for line, record in numbered_records(path):
         where = f"{path}, line {line}"
         position = images.of_name(record["image"])
         if position == UNKNOWN:
@@ -42,12 +44,22 @@ def read_detection_records(path: Path, images: PredictionImages) -> Predictions:
             continue
         lines[position] = line
         failed += "error" in record
+        if not _fits(record, *images.truth.sizes[position].tolist()):
+            other_sizes.append(images.truth.images[position])
         for number, found in enumerate(_detections(record, where), start=1):
             rows.add(position, found, lookup, f"{where}, detection {number}")
     if rows.other_classes and not rows.labels:
         raise ValueError(f"{path}: expected classes of the ground truth, found none of them among the detections'")
     silent = len(images.truth.images) - len(lines)
-    return rows.predictions(ReadingNotes(passed_over, rows.other_classes, failed_images=failed, silent_images=silent))
+    notes = ReadingNotes(
+        passed_over,
+        rows.other_classes,
+        failed_images=failed,
+        silent_images=silent,
+        other_sizes=len(other_sizes),
+        first_other_size=other_sizes[0] if other_sizes else "",
+    )
+    return rows.predictions(notes)
 
 
 class _Rows:
@@ -90,6 +102,12 @@ def _ordered_box(value: object, where: str) -> list[float]:
     if box[2] < box[0] or box[3] < box[1]:
         raise ValueError(f"{where}: expected a box x1 <= x2, y1 <= y2, got {box}")
     return box
+
+
+def _fits(record: Record, height: int, width: int) -> bool:
+    """Whether it is of an image of this size, as far as record and ground truth say."""
+    said = record.get("height"), record.get("width")
+    return said == (height, width) or None in said or not (height and width)
 
 
 def _detections(record: Record, where: str) -> list[Any]:

@@ -57,7 +57,10 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--out", type=str, required=True, help="folder for the results")
     parser.add_argument(
-        "--protocol", choices=PROTOCOLS, default="ilsvrc", help="whose rule; voc07: 11 points, voc10: area"
+        "--protocol",
+        choices=PROTOCOLS,
+        default="ilsvrc",
+        help="whose rule; voc07: 11 points (recall compared exactly), voc10: area",
     )
     parser.add_argument(
         "--image-index", type=str, help="lines `NAME INDEX` (ILSVRC's val.txt): the numbers of the data set's images"
@@ -222,6 +225,8 @@ def _remarks(notes: ReadingNotes) -> list[str]:
         f"{notes.failed_images} images could not be searched; their objects count as not found": notes.failed_images,
         f"{notes.silent_images} images of the ground truth have no record; their objects count as not "
         "found": notes.silent_images,
+        f"{notes.other_sizes} images had another size than the ground truth says when they were searched, such as "
+        f"{notes.first_other_size}; boxes are compared as they are": notes.other_sizes,
     }
     return [sentence for sentence, number in remarks.items() if number]
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 CONTEXT = 0.35  # of the boxes' width and height, added on either side
 SLIMMEST = 0.6  # the shorter side of a frame, as a share of the longer
+FARTHEST = 1e9  # pixels from the picture's corner: a detector may say anything, and a frame has whole numbers
 SMALLEST = 64  # pixels of a side: a box of 10 pixels says nothing without what is around it
 
 
@@ -34,10 +35,10 @@ def frame_around(boxes: NDArray[np.float64], size: tuple[int, int] | None) -> Fr
     """A frame with all boxes in it, with context, not too slim, and inside the picture as far as they are.
 
     Args:
-        boxes: (n, 4) xyxy, n at least 1; reversed ones are turned.
+        boxes: (n, 4) xyxy, n at least 1; reversed ones are turned, and those beyond `FARTHEST` cut off there.
         size: height and width of the picture; None: unknown, and the frame can be anywhere.
     """
-    corners = boxes.reshape(-1, 2)
+    corners = np.clip(boxes.reshape(-1, 2), -FARTHEST, FARTHEST)
     low, high = corners.min(axis=0), corners.max(axis=0)
     side = np.maximum((high - low) * (1 + 2 * CONTEXT), SMALLEST)
     side = np.maximum(side, side.max() * SLIMMEST)

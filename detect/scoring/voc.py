@@ -1,4 +1,7 @@
-"""PASCAL VOC, as `VOCevaldet.m` of its devkits scores it."""
+"""PASCAL VOC, as `VOCevaldet.m` of its devkits scores it.
+
+One exception, of `voc07`: recall is compared with its 11 levels in whole numbers, `average_precision.eleven_points`.
+"""
 
 from __future__ import annotations
 

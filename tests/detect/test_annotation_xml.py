@@ -52,6 +52,7 @@ def test_no_objects(tmp_path: Path) -> None:
         (CORNERS.replace("<ymax>4</ymax>", ""), r"a\.xml, object 1 \(dog\): expected <bndbox> with <ymax>, found none"),
         (CORNERS.replace("30.5", "nan"), r"a\.xml, object 1 \(dog\): expected a number of pixels as xmax, got 'nan'"),
         (CORNERS.replace("30.5", "1e999"), r"a number of pixels as xmax, got '1e999'"),
+        (CORNERS.replace("30.5", "3_0"), r"a number of pixels as xmax, got '3_0'"),
         (CORNERS.replace("30.5", ""), r"a number of pixels as xmax, got ''"),
         (CORNERS.replace("30.5", "0"), r"object 1 \(dog\): expected xmin <= xmax and ymin <= ymax, got 1 2 0 4"),
     ],
@@ -94,3 +95,19 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read_annotation(tmp_path / "none.xml")
     with pytest.raises(ValueError, match=r"cannot read .*: Is a directory"):
         read_annotation(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "difficult"),
+    [("", False), ("<difficult/>", False), ("<difficult> 0 </difficult>", False), ("<difficult>1</difficult>", True)],
+)
+def test_difficult(tmp_path: Path, text: str, difficult: bool) -> None:
+    found = OBJECT.format(CORNERS).replace("<object>", f"<object>{text}")
+    assert read_annotation(file(tmp_path, f"<annotation>{found}</annotation>")).objects[0].difficult is difficult
+
+
+@pytest.mark.parametrize("text", ["2", "true", "Unspecified"])
+def test_a_difficulty_that_is_neither(tmp_path: Path, text: str) -> None:
+    found = OBJECT.format(CORNERS).replace("<object>", f"<object><difficult>{text}</difficult>")
+    with pytest.raises(ValueError, match=rf"object 1 \(dog\): expected 0 or 1 as difficult, got '{text}'"):
+        read_annotation(file(tmp_path, f"<annotation>{found}</annotation>"))

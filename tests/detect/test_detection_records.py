@@ -16,6 +16,7 @@ from detect.detection_records import (
     detection_record,
     encode_record,
     error_record,
+    numbered_records,
     proposal_record,
     read_records,
     whole_records,
@@ -112,8 +113,6 @@ def test_any_name_comes_back_from_one_ascii_line(name: str, tmp_path: Path) -> N
     "damage",
     [
         b'{"image": "c"',
-        b'{"image": "c"}',
-        b"\n",
         b"[]\n",
         b'{"picture": "c"}\n',
         b'{"image": 3}\n',
@@ -150,3 +149,34 @@ def test_an_empty_file_has_no_records(tmp_path: Path) -> None:
 
 def test_records_are_json_of_the_standard() -> None:
     assert json.loads(encode_record(error_record("a", "x"))) == {"image": "a", "error": "x"}
+
+
+@pytest.mark.parametrize(
+    ("more", "lines"), [(b'{"image": "c"}', [1, 2, 3]), (b"\n", [1, 2]), (b' \n{"image": "c"}\n', [1, 2, 4])]
+)
+def test_a_file_that_another_program_wrote_may_end_without_a_newline_and_have_empty_lines(
+    more: bytes, lines: list[int], tmp_path: Path
+) -> None:
+    """A run's own file may not: what it goes on from ends in a newline."""
+    path = tmp_path / "d.jsonl"
+    whole = encode_record(error_record("a", "x")) + encode_record(error_record("b", "x"))
+    path.write_bytes(whole + more)
+    assert [number for number, _ in numbered_records(path)] == lines
+    assert [record["image"] for record in read_records(path)] == ["a", "b", "c"][: len(lines)]
+    assert [length for _, length in whole_records(path)] == [len(whole) // 2, len(whole)]
+
+
+def test_a_file_cut_off_in_a_record_says_how_to_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(encode_record(error_record("a", "x"))[:-4])
+    with pytest.raises(
+        ValueError, match=r"line 1: expected a detection record, found the file cut off in it; .*--resume"
+    ):
+        list(read_records(path))
+
+
+def test_a_line_nested_too_deep_is_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(b"[" * 200_000 + b"\n")
+    with pytest.raises(ValueError, match=r"d\.jsonl, line 1: expected a detection record, got "):
+        list(read_records(path))

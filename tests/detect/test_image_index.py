@@ -24,7 +24,7 @@ def test_a_file_by_hand(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("line", ["alone", "a b", "a -1", "a 1.5", "a ²", "7"])
+@pytest.mark.parametrize("line", ["alone", "a b", "a -1", "a 1.5", "a ²", "7", "a 9999999999999999999"])
 def test_lines_of_another_form_are_named(tmp_path: Path, line: str) -> None:
     path = index_file(tmp_path, f"x 1\n{line}\n".encode())
     with pytest.raises(ValueError, match=r"^--image-index: .*val\.txt, line 2: expected 'NAME INDEX', got "):

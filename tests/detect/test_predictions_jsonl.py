@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from empty_truths import empty_truth
 
@@ -101,3 +103,17 @@ def test_classes_of_another_world(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", record("a.jpg", found(wnid="n99999999")))
     with pytest.raises(ValueError, match=r"a.jsonl: expected classes of the ground truth, found none"):
         read_detection_records(path, IMAGES)
+
+
+def test_images_of_another_size_are_noted(tmp_path: Path) -> None:
+    """Where either says nothing of an image's size, there is nothing to note."""
+    sized = dataclasses.replace(TRUTH, sizes=np.array([[9, 9], [18, 9]], np.int32))
+    path = written(tmp_path / "a.jsonl", record("a.jpg", found()), record("b.jpg", found()))
+    notes = read_detection_records(path, PredictionImages(sized)).notes
+    assert (notes.other_sizes, notes.first_other_size) == (1, "b")
+    assert read_detection_records(path, IMAGES).notes.other_sizes == 0
+    silent = {"image": "b.jpg", "detections": []}
+    path = written(tmp_path / "b.jsonl", record("a.jpg", found()), silent)
+    assert read_detection_records(path, PredictionImages(sized)).notes.other_sizes == 0
+    path = written(tmp_path / "c.jsonl", error_record("a.jpg", "broken"), silent)
+    assert read_detection_records(path, PredictionImages(sized)).notes.other_sizes == 0

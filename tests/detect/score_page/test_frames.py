@@ -46,3 +46,10 @@ def test_it_lies_in_the_picture_and_holds_what_lies_there(
         assert frame.x2 >= corners[:, 0].max()
         assert frame.y1 <= corners[:, 1].min()
         assert frame.y2 >= corners[:, 1].max()
+
+
+@pytest.mark.parametrize("size", [None, (100, 100)])
+def test_a_box_as_large_as_numbers_go(size: tuple[int, int] | None) -> None:
+    frame = frame_around(np.array([[0.0, 0, 1.7e308, 1], [-1.7e308, 0, 0, 1]]), size)
+    assert frame.x1 < frame.x2
+    assert frame.y1 < frame.y2
