@@ -97,14 +97,24 @@ def build_stream(config: BackboneTrainingConfig, data: BackboneData) -> Stream:
     return stream
 
 
-def run_settings(config: BackboneTrainingConfig, data: BackboneData, model: Model | None) -> dict[str, Any]:
-    """What decides the course of training: the configuration, and by their content model and data; no folders."""
+def run_settings(
+    config: BackboneTrainingConfig, data: BackboneData, model: Model | None, network: Backbone
+) -> dict[str, Any]:
+    """What decides the course of training: the configuration, and by their content model and data; no folders.
+
+    The number of processes is among it where each normalises by its own share of a batch.
+    """
+    from detect.backbones.backbone import has_batch_norm
+    from detect.training.processes import process_count
+
     settings = dataclasses.asdict(config)
     for name in ("data", "data_root", "model"):
         del settings[name]
     del settings["validation"]["data"]
     settings["backbone"] = architecture_of(config, model)
     settings["batch_norm"] = "batch" if _by_batch(config) else "stored"
+    if _by_batch(config) and has_batch_norm(network):
+        settings["batch_norm_processes"] = process_count(config.devices)
     return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
 
 

@@ -39,7 +39,7 @@ class BackboneJob(TrainingJob):
         model = load_model_to_start(config)
         self.data = read_backbone_data(config, out)
         self._info, network = build_start(config, model, self.data)
-        self.settings = {**run_settings(config, self.data, model), DATA_SUMMARY: self.data.summary()}
+        self.settings = {**run_settings(config, self.data, model, network), DATA_SUMMARY: self.data.summary()}
         self.module = build_module(config, self._info, network, self.data)
         self.judge = self.build_judge()
         self.description = run_description(config, self.settings, self.data, device.type)

@@ -56,7 +56,8 @@ class ClassifierJob(TrainingJob):
         self._start = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self._store = build_store(config, out)
         self.module = build_module(config, self._info, network, self.data, teacher)
-        self.judge = self.build_judge(limit=config.validation.limit)
+        kindred = {"kindred": True} if config.detection.kindred else {}
+        self.judge = self.build_judge(limit=config.validation.limit, **kindred)
         self.description = run_description(config, self.settings, self.data, device.type)
         self._lacking = self._without_proposals() if writes else []
 

@@ -174,7 +174,7 @@ class _Run:
         after = self._after(metrics)
         before = self._before()
         figures = self.job.report(metrics=metrics, before=before, after=after)
-        unread = self._write_unreadable()
+        unread = self._write_unreadable(after)
         folder.describe(
             {
                 **self.job.description,
@@ -215,18 +215,27 @@ class _Run:
             return self.job.judge.before()
         except NotComparable:
             (self.out / BEFORE).unlink(missing_ok=True)
-            complain("validation has other images or another limit than at the first step: no figures from before")
+            complain("validation has other images or settings than at the first step: no figures from before")
             return None
 
-    def _write_unreadable(self) -> int:
-        """`unreadable.txt`, where an image could not be read; returns how many."""
+    def _write_unreadable(self, after: Summary | None) -> int:
+        """`unreadable.txt`, where an image could not be read, held-back ones included; returns how many."""
         from detect.whole_files import write_whole
 
         unread = {str(path): why for path, why in (*self.unread, *self.job.module.unreadable.items())}
-        if unread:
-            lines = "".join(f"{path}: {why}\n" for path, why in sorted(unread.items()))
-            write_whole(self.out / "unreadable.txt", lines.encode("utf-8", "surrogateescape"))
-        return len(unread)
+        lines = [f"{path}: {why}" for path, why in unread.items()]
+        known = tuple(f"{path}: " for path in unread)
+        lines += [line for line in unreadable_lines(after) if not line.startswith(known)]
+        if lines:
+            text = "".join(f"{line}\n" for line in sorted(lines))
+            write_whole(self.out / "unreadable.txt", text.encode("utf-8", "surrogateescape"))
+        return len(lines)
+
+
+def unreadable_lines(summary: Summary | None) -> list[str]:
+    """What a validation could not read, "file: reason" each."""
+    found = [] if summary is None else summary.get("unreadable", [])
+    return [one if isinstance(one, str) else f"{one['image']}: {one['error']}" for one in found]
 
 
 def _shown(summary: Summary | None, key: str) -> str:

@@ -154,6 +154,11 @@ class Backbone(nn.Module):
             self.box_regressor = zero_linear(self.num_features, outputs)
 
 
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether a layer normalises by the statistics of a batch, or stored ones."""
+    return any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:
     """A linear layer that answers 0 until it is trained; no random numbers are drawn for it."""
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")

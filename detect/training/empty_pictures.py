@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detect.whole_files import write_whole
+from detect.whole_files import OutputError, write_whole
 
 SHORTEST, LONGEST = 320, 640  # pixels of a side
+DIGITS = 6  # of a file's name
 FONTS = (
     *(cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX),
     *(cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX),
@@ -29,20 +30,31 @@ def write_empty(folder: Path, count: int, seed: int) -> list[Path]:
     """Write `000000.png` …; picture i depends on seed and i alone, and is of kind i modulo their number.
 
     Args:
-        folder: made if it is not there; files of the same name are replaced.
+        folder: made if it is not there; files of the same name are replaced, and those with higher numbers, which
+            were written when there were more, deleted.
         count: of pictures, at least 1.
     Raises:
         ValueError: if count is below that.
-        OutputError: if the folder cannot be written.
+        OutputError: if the folder cannot be written, or a file not be deleted.
     """
     if count < 1:
         raise ValueError(f"count: expected at least 1, got {count}")
+    _delete_from(folder, count)
     files = []
     for number in range(count):
         _, png = cv2.imencode(".png", draw_empty(number, seed)[:, :, ::-1])
-        files.append(folder / f"{number:06d}.png")
+        files.append(folder / f"{number:0{DIGITS}d}.png")
         write_whole(files[-1], png.tobytes())
     return files
+
+
+def _delete_from(folder: Path, count: int) -> None:
+    for path in folder.glob("[0-9]" * DIGITS + ".png"):
+        if int(path.stem) >= count:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise OutputError(f"cannot delete {path}: {error.strerror or error}") from error
 
 
 def draw_empty(number: int, seed: int) -> NDArray[np.uint8]:

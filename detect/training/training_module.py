@@ -21,6 +21,8 @@ from detect.training.region_samples import BatchSample, TrainingBatch
 from detect.training.schedules import schedule
 
 Sample = TypeVar("Sample", bound=BatchSample)
+Value = TypeVar("Value")
+UNREADABLE = "unreadable"  # in a checkpoint
 
 
 class NetworkTraining(lightning.LightningModule, Generic[Sample]):
@@ -40,7 +42,8 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
     Attributes:
         sum_names: of the sums of `batch_loss`.
         unit: the sum's name of what `per_batch` counts; its rate is logged.
-        unreadable: (file → reason) of this process's images so far that could not be read.
+        unreadable: (file → reason) of this process's images so far that could not be read; from a checkpoint on, of
+            all processes', and those before it.
     """
 
     sum_names: tuple[str, ...]
@@ -154,12 +157,17 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
         self._since = time.perf_counter()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Averages belong to the state."""
+        """Averages belong to the state, and which images no process could read so far; every process must ask."""
         checkpoint["average"] = self.average.state_dict()
+        for others in self._of_each({str(path): why for path, why in self.unreadable.items()}):
+            self.unreadable.update({Path(path): why for path, why in others.items()})
+        checkpoint[UNREADABLE] = {str(path): why for path, why in self.unreadable.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on from the saved averages."""
+        """Go on from the saved averages, and from what could not be read."""
         self.average.load_state_dict(checkpoint["average"])
+        known = checkpoint.get(UNREADABLE, {})  # not in those of version 0.6
+        self.unreadable = {Path(path): why for path, why in known.items()}
 
     def _loss(self, batch: TrainingBatch[Sample]) -> tuple[Tensor, Tensor]:
         loss, sums = self.batch_loss(batch)
@@ -182,9 +190,11 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
     def _files(self) -> list[Path]:
         """Of the global batch; every process must ask."""
         assert self._batch is not None
-        files = batch_files(self._batch)
-        if self.trainer.world_size == 1:
-            return files
-        of_each: list[Any] = [None] * self.trainer.world_size
-        torch.distributed.all_gather_object(of_each, files)
-        return [file for one in of_each for file in one]
+        return [file for one in self._of_each(batch_files(self._batch)) for file in one]
+
+    def _of_each(self, value: Value) -> list[Value]:
+        """What every process has, in their order; every process must ask."""
+        of_each: list[Any] = [value] * self.trainer.world_size
+        if self.trainer.world_size > 1:
+            torch.distributed.all_gather_object(of_each, value)
+        return of_each

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import configs
 from configs import backbone_training
+from configs.backbone_parts import run_settings
 from configs.backbone_training import (
     BackboneHeadConfig,
     BackboneTrainingConfig,
@@ -20,6 +22,7 @@ from configs.backbone_training import (
 )
 from detect.backbones.registry import BACKBONES
 from detect.training.backbone_stream import INTERPOLATIONS
+from detect.training.checkpoints import setting_differences
 from detect.training.labelled_sets import LABELLED_KINDS
 from tools.train_backbone_options import build_parser, config_of
 
@@ -79,3 +82,21 @@ def test_names_are_those_that_the_parts_know() -> None:
 def test_what_is_out_of_range(make: Callable[..., Any], wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         make(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "batch_norm", "told"),
+    [("inception_v2", "auto", True), ("inception_v2", "stored", False), ("nin", "auto", False)],
+)
+def test_the_number_of_processes_matters_where_each_normalises_by_its_share(
+    backbone: str, batch_norm: str, told: bool
+) -> None:
+    data = SimpleNamespace(fingerprint=lambda: "x")
+    network, head = BACKBONES[backbone](3), BackboneHeadConfig(auxiliary=0.0)
+
+    def settings(devices: int) -> dict[str, Any]:
+        config = BackboneTrainingConfig(data=DATA, backbone=backbone, batch_norm=batch_norm, devices=devices, head=head)
+        return run_settings(config, data, None, network)  # type: ignore[arg-type]
+
+    differences = list(setting_differences(settings(1), settings(2)))
+    assert differences == (["batch_norm_processes: 1 there, 2 here"] if told else [])

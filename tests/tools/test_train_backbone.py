@@ -140,6 +140,15 @@ class TestRun:
         assert train("--validation.held_back", "0", "--optimisation.steps", "4") == 3
         assert str(broken) in Path("out/unreadable.txt").read_text()
 
+    def test_a_broken_held_back_image_is_recorded(self) -> None:
+        write_labelled_photos(Path("val"), 1, seed=1)
+        broken = Path("val/red/broken.png")
+        broken.write_bytes(b"nothing")
+        assert train("--validation.data", "{kind: folders, path: val}", "--optimisation.steps", "1") == 3
+        (line,) = Path("out/unreadable.txt").read_text().splitlines()
+        assert f"{broken}: not an image" in line
+        assert described(Path("out"))["unreadable_images"] == 1
+
     def test_two_processes_have_the_losses_of_one(self) -> None:
         assert train("--validation.every", "0") == 0
         program = "import sys; from tools.cli import main; sys.exit(main(sys.argv[1:]))"

@@ -111,8 +111,7 @@ class TestRun:
         shutil.copytree(trained, "out")
         assert train("--resume", "--validation.limit", "2") == 0
         assert (
-            "googlenet-rcnn: validation has other images or another limit than at the first step: "
-            "no figures from before\n"
+            "googlenet-rcnn: validation has other images or settings than at the first step: no figures from before\n"
         ) in capsys.readouterr().err
         assert described(Path("out"))["figures"]["mAP_before"] is None
         assert not Path("out", "before.json").exists()

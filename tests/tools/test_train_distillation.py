@@ -138,3 +138,15 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("out", "--detection.method", "guess") == 2
     assert "--detection.method: expected one of" in one_line(capsys)
     assert not Path("out/model.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_classes_that_count_others_are_not_compared_with_those_that_do_not(capsys: pytest.CaptureFixture[str]) -> None:
+    """`detection` may change when a run goes on; what was measured before the first step then was something else."""
+    more = ("--optimisation.steps", "1", "--validation.every", "1", "--validation.held_back", "0.3")
+    assert train("out", *more) == 0
+    assert described(Path("out"))["figures"]["mAP_before"] is not None
+    capsys.readouterr()
+    assert train("out", *more, "--resume", "--detection.kindred", "false") == 0
+    assert "other images or settings than at the first step: no figures from before" in capsys.readouterr().err
+    assert described(Path("out"))["figures"]["mAP_before"] is None

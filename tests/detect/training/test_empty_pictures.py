@@ -65,3 +65,12 @@ def test_what_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="file"):
         write_empty(tmp_path / "file", 1, seed=0)
+
+
+def test_pictures_of_an_earlier_larger_set_go_and_what_is_the_users_stays(tmp_path: Path) -> None:
+    write_empty(tmp_path, 5, seed=0)
+    for mine in ("mine.png", "0000003.png", "000004.jpg"):
+        (tmp_path / mine).write_bytes(b"mine")
+    write_empty(tmp_path, 2, seed=1)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"000000.png", "000001.png", "mine.png", "0000003.png", "000004.jpg"}

@@ -220,3 +220,11 @@ def test_what_one_process_sees_stops_both(tmp_path: Path) -> None:
     assert "the loss of step 5 is not finite; the batch's files: step5_slot0.jpg, step5_slot1.jpg" in failed.stderr
     stopped = run(tmp_path, "--devices", "2", "--signal", str(int(signal.SIGTERM)), "--signal-step", "7")
     assert stopped.stdout in ("step 7 finished False\n", "step 8 finished False\n")
+
+
+@pytest.mark.slow
+def test_what_any_process_could_not_read_is_known_to_the_first(tmp_path: Path) -> None:
+    done = run(tmp_path, "--devices", "2", "--missing-step", "5")
+    assert done.returncode == 0, done.stderr
+    unreadable = torch.load(tmp_path / "result.pt")["unreadable"]
+    assert unreadable == {"step5_slot0.jpg": "truncated", "step5_slot2.jpg": "truncated"}

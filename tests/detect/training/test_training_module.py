@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,21 @@ def test_images_that_cannot_be_read_are_recorded(tmp_path: Path) -> None:
     assert module.unreadable == {Path("bad.jpg"): "truncated"}
     regions = [row["regions"] for row in read_metrics(tmp_path / "logs" / "metrics.csv")]
     assert regions == [12, 9] + [12] * 10
+
+
+def test_images_that_could_not_be_read_before_an_interruption_are_recorded(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(b"sub/\xff.jpg"))
+
+    def change(batch: TrainingBatch) -> TrainingBatch:
+        if batch.step not in (1, 9):
+            return batch
+        missing = ((odd, "truncated"),) if batch.step == 1 else ((Path("late.jpg"), "empty"),)
+        return dataclasses.replace(batch, samples=batch.samples[1:], unreadable=missing)
+
+    tiny_fit(tiny_module(), tmp_path, steps=4, change=change)
+    resumed = tiny_module()
+    tiny_fit(resumed, tmp_path, change=change, resume=True)
+    assert resumed.unreadable == {odd: "truncated", Path("late.jpg"): "empty"}
 
 
 def test_a_batch_of_which_nothing_can_be_read_stops(tmp_path: Path) -> None:

@@ -27,12 +27,16 @@ def main() -> None:
     parser.add_argument("--signal-step", type=int, default=-1)
     parser.add_argument("--nan-step", type=int, default=-1)
     parser.add_argument("--nan-slot", type=int, default=-1)
+    parser.add_argument("--missing-step", type=int, default=-1, help="each process cannot read its first image")
     given = parser.parse_args()
     torch.set_num_threads(1)
 
     def change(batch: TrainingBatch) -> TrainingBatch:
         if batch.step == given.signal_step:
             os.kill(os.getpid(), signal.Signals(given.signal))
+        if batch.step == given.missing_step:
+            first, *others = batch.samples
+            return replace(batch, samples=tuple(others), unreadable=((first.path, "truncated"),))
         return batch
 
     def upload(batch: TrainingBatch, *, device: torch.device) -> RegionBatch:
@@ -56,7 +60,9 @@ def main() -> None:
         resume_from=find_checkpoint(given.out / "checkpoints", settings),
     )
     if result.is_main:
-        torch.save({"weights": module.state_dict(), "average": module.averaged_state()}, given.out / "result.pt")
+        unreadable = {str(path): why for path, why in module.unreadable.items()}
+        state = {"weights": module.state_dict(), "average": module.averaged_state(), "unreadable": unreadable}
+        torch.save(state, given.out / "result.pt")
         print(f"step {result.step} finished {result.finished}")
 
 
