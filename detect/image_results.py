@@ -44,8 +44,11 @@ def detect_alone(
 ) -> ImageResult:
     """Classify one image by itself, in ever smaller batches while memory does not suffice.
 
+    Whatever else goes wrong with it becomes its error, but for a device that fails, which would fail for all.
+
     Raises:
         Stopped: once `stopped`, asked before each batch, says so.
+        RuntimeError: what `breaks_the_device`.
     """
     if prepared.error is not None:
         return failure(prepared)
@@ -56,9 +59,14 @@ def detect_alone(
             for classified in detector.detect(images, batch_size=batch_size, stopped=stopped):
                 return success(prepared, classified)
             raise Stopped
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+        except Stopped:
+            raise
+        except Exception as error:
+            if breaks_the_device(error):
                 raise
+            if not is_out_of_memory(error):
+                prepared.error = " ".join(f"{type(error).__name__} in classifying: {error}".split())
+                return failure(prepared)
         # Outside of `except`: while an error is handled, its traceback keeps the failed batch alive.
         if batch_size == 1:
             prepared.error = "not enough memory to classify the regions of this image"
@@ -66,9 +74,14 @@ def detect_alone(
         batch_size = max(1, batch_size // 4)
 
 
-def is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Python's, CUDA's, or the CPU allocator's, which torch reports as a plain RuntimeError."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def breaks_the_device(error: Exception) -> bool:
+    """After an error that CUDA reports, but for too little memory, nothing more can be computed in this process."""
+    return "CUDA error" in str(error) and not is_out_of_memory(error)
 
 
 def pixels_and_boxes(prepared: PreparedImage) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

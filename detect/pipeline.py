@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from detect.detector import Detector
 from detect.image_results import (
     ImageResult,
+    breaks_the_device,
     detect_alone,
     failure,
-    is_out_of_memory,
     pixels_and_boxes,
     success,
 )
@@ -86,8 +86,8 @@ def _detect_on_device(
 def _classified(detector: Detector, prepared: Iterator[PreparedImage]) -> Iterator[ImageResult]:
     """Results in order, failed images keeping their place; between groups the device goes on working.
 
-    If memory does not suffice, the images under way and the rest of their group are classified one by one in smaller
-    batches, and only an image that does not fit at all fails.
+    If memory does not suffice, or anything else goes wrong, the images under way and the rest of their group are
+    classified one by one, and only an image that does not fit at all, or that it goes wrong with, fails.
     """
     waiting: deque[PreparedImage] = deque()
     taken = 0
@@ -113,8 +113,8 @@ def _classified(detector: Detector, prepared: Iterator[PreparedImage]) -> Iterat
                     yield failure(waiting.popleft())
                 yield success(waiting.popleft(), classified)
             break
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+        except Exception as error:
+            if breaks_the_device(error):
                 raise
         # Outside of `except`: while an error is handled, its traceback keeps the failed batch alive.
         while taken % GROUP and next(take(), None) is not None:

@@ -377,6 +377,26 @@ def test_shards_of_groups_join_to_the_whole_and_begin_where_groups_do(count: int
 
 
 @both_devices
+def test_one_image_that_cannot_be_classified_fails_alone(tmp_path: Path, device: str) -> None:
+    class Failing(FakeDetector):
+        def detect(self, images: Any, **options: Any) -> Iterator[Any]:
+            def checked() -> Iterator[Any]:
+                for one in images:
+                    if one is not None and one[0].shape[1] == bad_width:
+                        raise IndexError("no such\nplace")
+                    yield one
+
+            yield from super().detect(checked(), **options)
+
+    photos = make_photos(tmp_path / "p", 7)
+    bad_width = 12  # of the third
+    results = list(detect_images(Failing(device=device), photos, workers=2))
+    assert [result.source for result in results] == photos
+    errors = [result.error for result in results]
+    assert errors == [None, None, "IndexError in classifying: no such place", None, None, None, None]
+
+
+@both_devices
 def test_no_workers_are_refused(tmp_path: Path, device: str) -> None:
     with pytest.raises(ValueError, match="workers: expected at least 1, got 0"):
         list(detect_images(FakeDetector(device=device), [], workers=0))
