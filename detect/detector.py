@@ -136,6 +136,7 @@ class Detector:
             proposals: fields of `ProposalSetting` to use instead of what the model file says.
             regions: "warp" or "shared"; None: for each model the first that it was trained for.
             short_sides: of the images that shared regions are read from, see `SharedSettings`; None: each model's.
+                Regions that are warped have none.
             flip: look at every region mirrored too; takes twice the time.
         Raises:
             ModelFileError, DownloadError, ValueError: one sentence that says what to do.
@@ -148,8 +149,6 @@ class Detector:
             )
             for loaded in load_members(names)
         )
-        if short_sides is not None and not any(one.shared for one in (first, *others)):
-            raise ValueError("short_sides: expected shared regions with them, as these are warped one by one")
         default, wanted = first.classifier.info.proposals, proposals or {}
         unknown = wanted.keys() - {field.name for field in dataclasses.fields(default)}
         if unknown:

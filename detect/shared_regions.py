@@ -117,9 +117,8 @@ class LevelImages:
 
     def _resize(self, level: int) -> Tensor:
         """Channel by channel, which changes no bit: a photo of 20 megapixels as float32 is 240 MB."""
-        size = resized_sizes(self.size, self.settings)[level]
         planes = (self._format.normalise_one(self._pixels, channel) for channel in range(3))
-        return torch.cat([F.interpolate(one, size, mode="bilinear", antialias=True) for one in planes], dim=1)
+        return torch.cat([resized_to(one, level, self.settings) for one in planes], dim=1)
 
     def mirrored(self) -> LevelImages:
         """The image turned left to right, resized no second time: resizing knows no left and right."""
@@ -235,7 +234,7 @@ def at_level(pixels: Tensor, level: int, settings: SharedSettings) -> Tensor:
 
 
 def resized_to(pixels: Tensor, level: int, settings: SharedSettings) -> Tensor:
-    """(1, 3, H, W) → new (1, 3, h, w), as `resized_sizes` says."""
+    """(1, C, H, W) → new (1, C, h, w), as `resized_sizes` says."""
     size = resized_sizes((pixels.shape[2], pixels.shape[3]), settings)[level]
     return F.interpolate(pixels, size, mode="bilinear", antialias=True)
 

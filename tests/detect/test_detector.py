@@ -221,7 +221,6 @@ def test_what_is_no_image_is_refused(model_file: Path, image: NDArray[np.uint8])
     ("options", "message"),
     [
         ({"regions": "Shared"}, "regions: expected one of warp, shared, got 'Shared'"),
-        ({"regions": "warp", "short_sides": (224,)}, "short_sides: expected shared regions with them"),
         ({"proposals": {"limt": 3}}, "proposals: expected settings of proposals, got limt"),
     ],
 )

@@ -68,7 +68,7 @@ def test_each_network_s_stem_sees_an_image_once_a_view(flip: bool, monkeypatch: 
     detector = detector_of(networks, shared=one_side, flip=flip)
     list(detector.detect([(IMAGE, BOXES), (IMAGE, BOXES)], batch_size=3))
     assert [len(one.stems) for one in networks] == [4 if flip else 2] * 3
-    assert resized == [0, 0], "each of two images is resized once for all"
+    assert resized == [0] * 3 * 2, "each channel of each of two images is resized once for all"
 
 
 def test_regions_are_warped_once_for_all_that_take_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,8 @@ def test_metrics_by_hand() -> None:
             "first_empty_line": 0,
             "failed_images": 0,
             "silent_images": 0,
+            "other_sizes": 0,
+            "first_other_size": "",
         },
     }
     assert rows[0] == {
