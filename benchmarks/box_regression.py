@@ -31,8 +31,8 @@ from configs.training_data import read_training_data
 from configs.training_parts import build_start, build_store, build_stream
 from detect.box_coding import decode_boxes
 from detect.cell_box_regressor import CellBoxRegressor
-from detect.detector import shared_settings
 from detect.model_file import Model
+from detect.region_choice import shared_settings
 from detect.region_classifier import RegionClassifier
 from detect.shared_regions import read_regions
 from detect.training.region_samples import ImageSample, RegionBatch

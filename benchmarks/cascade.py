@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 from training_data import add_photo_options, split_photos
 
 from detect.detections import Detections
-from detect.detector import DetectorSettings, shared_settings
+from detect.detector import DetectorSettings
 from detect.ensemble import Ensemble, Member
 from detect.freed_memory import keep_freed_memory
 from detect.image_decoding import decode_image
 from detect.model_file import load_model
 from detect.model_zoo import find_model_file
 from detect.proposers import build_proposer
+from detect.region_choice import shared_settings
 from detect.region_classifier import RegionClassifier
 from detect.training.validation import MIN_SCORE, score
 from detect.training.validation_truth import ground_truth_of

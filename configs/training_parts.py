@@ -237,7 +237,7 @@ def _labels(names: Sequence[str], classes: Sequence[DetectionClass]) -> list[int
 
 def _upload(config: ClassifierTrainingConfig, info: ModelInfo) -> Upload:
     """How regions get to the device: as the detector will read those of the model."""
-    from detect.detector import shared_settings
+    from detect.region_choice import shared_settings
     from detect.region_warp import WarpSettings
     from detect.training.region_upload import upload
     from detect.training.shared_upload import upload_shared

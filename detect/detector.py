@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from detect.backbones.registry import backbone_named
 from detect.detections import Detections
 from detect.ensemble import Ensemble, Member, load_members
-from detect.model_info import REGIONS, ModelInfo
+from detect.model_info import ModelInfo
 from detect.proposers import build_proposer
 from detect.region_batches import Batch, plan_batches
+from detect.region_choice import shared_settings
 from detect.region_classifier import ClassifiedRegions, RegionClassifier
 from detect.region_views import Readers
 from detect.region_warp import WarpSettings
@@ -255,28 +255,6 @@ class Detector:
         if not image.answers:
             return boxes, torch.zeros(0, len(self.info.classes), device=device)
         return average(boxes, [joined(view) for view in zip(*image.answers, strict=True)], image.size)
-
-
-def shared_settings(
-    info: ModelInfo, *, regions: str | None = None, short_sides: tuple[int, ...] | None = None
-) -> SharedSettings | None:
-    """How a model's regions are read from shared maps; None: each is warped.
-
-    Args:
-        regions: "warp" or "shared"; None: the first that the model was trained for.
-        short_sides: None: the model's.
-    Raises:
-        ValueError: if `regions` is something else, or a short side is out of range.
-    """
-    if regions is not None and regions not in REGIONS:
-        raise ValueError(f"regions: expected one of {', '.join(REGIONS)}, got {regions!r}")
-    if (regions or info.regions[0]) != "shared":
-        return None
-    return SharedSettings(
-        short_sides=info.short_sides if short_sides is None else tuple(short_sides),
-        context=info.context,
-        grid=backbone_named(info.architecture).grid,
-    )
 
 
 @dataclass(frozen=True)

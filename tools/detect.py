@@ -88,6 +88,7 @@ def _run_in(folder: RunFolder, job: Job) -> int:
         with sigterm_interrupts():
             description = description_of(job.config, job.detector, job.sources)
             folder.start(description)
+            _say_what_is_outdated(folder, job.exports)
             wall = _detect(folder, job)
             for name in job.exports:
                 write_export(name, folder.records_path, job.detector.info.classes, job.image_index)
@@ -104,6 +105,14 @@ def _run_in(folder: RunFolder, job: Job) -> int:
         say_interrupted(len(folder.done), len(job.images))
         return ERROR
     return SOME_IMAGES_FAILED if counts["failed"] else OK
+
+
+def _say_what_is_outdated(folder: RunFolder, exports: Sequence[str]) -> None:
+    from detect.exports import FILES
+
+    lost = [name for name in folder.outdated if name not in {FILES[one] for one in exports}]
+    if lost:
+        complain(f"{', '.join(lost)}: of fewer images than there are now, deleted; --resume --export makes them anew")
 
 
 def _detect(folder: RunFolder, job: Job) -> float:

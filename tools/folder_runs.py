@@ -90,8 +90,6 @@ def open_run(
     except RunFolderError as error:
         folder.close()
         raise UsageError(str(error)) from error
-    if folder.outdated:
-        complain(f"{', '.join(folder.outdated)}: of fewer images than there are now, deleted; --export makes them anew")
     return folder
 
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from detect.detections import Detections
-from detect.detector import Classified, Detector, DetectorSettings, shared_settings
+from detect.detector import Classified, Detector, DetectorSettings
 from detect.image_decoding import ImageError, decode_image
 from detect.model_file import Model, build_network
 from detect.model_info import ModelInfo
 from detect.predictions import Predictions
 from detect.prepared_images import work_ahead
+from detect.region_choice import shared_settings
 from detect.region_classifier import RegionClassifier
 from detect.scoring.protocols import evaluate
 from detect.scoring.results import Evaluation

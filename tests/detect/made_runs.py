@@ -31,8 +31,9 @@ def start_over(folder: Path) -> None:
         run.start({})
 
 
-def files_in(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+def files_in(folder: Path | str) -> set[str]:
+    """In all its folders, relative to it."""
+    return {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if not path.is_dir()}
 
 
 def open_proposals(folder: Path, mode: Mode = "new") -> RunFolder:

@@ -16,7 +16,7 @@ from random_model import save_random_model
 from torch import Tensor
 
 from detect.backbones.map_grid import GOOGLENET_GRID, in_cells
-from detect.detector import Detector, shared_settings
+from detect.detector import Detector
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.input_format import BVLC_INPUT, InputFormat
@@ -292,17 +292,6 @@ def test_a_detector_reads_regions_as_its_model_was_trained_for(tmp_path: Path) -
     assert load().shared == SharedSettings(short_sides=(300, 500), context=8)
     assert load(short_sides=(64,)).shared == SharedSettings(short_sides=(64,), context=8)
     assert load(regions="warp").shared is None
-
-
-def test_how_regions_are_read() -> None:
-    info = bvlc_info()
-    assert shared_settings(info) is None
-    assert shared_settings(info, regions="shared") == SharedSettings(short_sides=(600,), context=info.context)
-    both = dataclasses.replace(info, regions=("warp", "shared"), short_sides=(300,))
-    assert shared_settings(both) is None
-    assert shared_settings(both, regions="shared") == SharedSettings(short_sides=(300,), context=info.context)
-    with pytest.raises(ValueError, match="short_sides: expected some, of 16 to 1000 pixels"):
-        shared_settings(both, regions="shared", short_sides=(2000,))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (40, 97), (700, 500)])

@@ -32,7 +32,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def fake_search(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], Any]], None]:
     """`propose` takes the whole image and its quarter for proposals; called with a function, it takes that."""
-    from proposed_files import whole_and_quarter
+    from fake_detector import whole_and_quarter
 
     def use(search: Callable[[Any], Any]) -> None:
         def build(config: Any, workers: int, *, multibox: None) -> Callable[[Any], Any]:

@@ -1,22 +1,12 @@
-"""What runs of `propose` share, and a search that is no search."""
+"""What runs of `propose` share."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from run_files import description, files_in, timeless
-
-from proposals import Proposals
-
-
-def whole_and_quarter(image: NDArray[np.uint8]) -> Proposals:
-    """The whole image and its quarter."""
-    height, width = image.shape[:2]
-    boxes = np.array([[0, 0, width, height], [0, 0, width / 2, height / 2]], np.float32)
-    return Proposals(boxes, np.array([0, -1], np.float32))
+from made_runs import files_in
+from run_files import description, timeless
 
 
 def all_but_times(out: str = "out") -> dict[str, Any]:

@@ -40,11 +40,6 @@ def description(out: str = "out") -> dict[str, Any]:
     return content
 
 
-def files_in(folder: str) -> set[str]:
-    """In all its folders, relative to it."""
-    return {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if not path.is_dir()}
-
-
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     """The one line of a command that exits with status 2 and says nothing else."""
     assert main(list(argv)) == 2

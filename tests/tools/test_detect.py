@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_runs import files_in
 from odd_images import encode, make_odd_images, make_pipe, quadrants
 from PIL import Image
-from run_files import description, files_in, make_photos, records, refused, timeless
+from run_files import description, make_photos, records, refused, timeless
 
 from configs.detection import DetectionConfig
 from detect.drawing import class_colour

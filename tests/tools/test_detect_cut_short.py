@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_files import description, files_in, make_photos, records, timeless
+from made_runs import files_in
+from run_files import description, make_photos, records, timeless
 
 from detect.run_folder import RunFolder
 from tools.cli import main

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_files import description, files_in, make_photos, records, refused
+from made_runs import files_in
+from run_files import description, make_photos, records, refused
 
 from configs.detection import DetectionConfig
 from tools.cli import main
@@ -37,6 +38,19 @@ def test_resume_of_a_finished_run_changes_nothing_and_can_add_exports(fake: Any)
     assert Path("out/coco.json").exists()
     assert description()["status"] == "finished"
     assert description()["counts"]["images"] == 3
+
+
+def test_exports_of_fewer_photos_go_and_that_is_said_unless_they_are_made_anew(
+    fake: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_photos(1)
+    assert main(["detect", "photos", "--out", "out", "--export", "coco,csv"]) == 0
+    make_photos(2)
+    capsys.readouterr()
+    assert main(["detect", "photos", "--out", "out", "--resume", "--export", "csv"]) == 0
+    assert "googlenet-rcnn: coco.json: of fewer images than there are now, deleted; " in capsys.readouterr().err
+    assert not Path("out/coco.json").exists()
+    assert "01.png" in Path("out/detections.csv").read_text()
 
 
 def test_resume_with_another_setting_or_model_is_refused_with_the_difference(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_files import description, files_in, make_photos, refused
+from made_runs import files_in
+from run_files import description, make_photos, refused
 
 from configs.proposing import MODES
 from tools.cli import main

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_runs import files_in
 from odd_images import make_odd_images, make_pipe, quadrants
 from proposed_files import all_but_times
-from run_files import description, files_in, make_photos, records, refused
+from run_files import description, make_photos, records, refused
 
 from configs.proposing import ProposeConfig, search_mode
 from proposals import selective_search

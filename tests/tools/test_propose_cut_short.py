@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_detector import whole_and_quarter
+from made_runs import files_in
 from numpy.typing import NDArray
-from proposed_files import all_but_times, whole_and_quarter
-from run_files import description, files_in, make_photos, records, refused
+from proposed_files import all_but_times
+from run_files import description, make_photos, records, refused
 
 from proposals import Proposals
 from tools.cli import main

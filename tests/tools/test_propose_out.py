@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_runs import files_in
 from proposed_files import all_but_times
-from run_files import files_in, make_photos, records, refused
+from run_files import make_photos, records, refused
 
 from configs.proposing import ProposeConfig, search_mode
 from proposals.proposal_files import read_proposals

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from detect.backbones.backbone import Backbone
 from detect.backbones.map_grid import STRIDE, in_cells
 from detect.backbones.registry import BACKBONES
-from detect.detector import shared_settings
 from detect.input_format import BVLC_INPUT
 from detect.model_file import bvlc_info
+from detect.region_choice import shared_settings
 from detect.region_warp import RegionWarper, WarpSettings
 from detect.shared_regions import LevelImages, SharedRegions, SharedSettings
 
