@@ -94,6 +94,7 @@ class CachedTraining:
             targets=there(self.targets[rows]),
             deltas=there(self.regions.table["delta"][rows]),
             regress=there(self.regress[rows]),
+            near=there(np.zeros(len(rows), np.bool_)),
             slots=there(np.arange(len(rows))),
         )
 

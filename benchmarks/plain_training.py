@@ -98,7 +98,8 @@ def train_plainly(
         if bfloat16:
             images = images.contiguous(memory_format=torch.channels_last)
         slots = torch.arange(len(images))
-        gradients_of(network, RegionBatch(images, targets, deltas, regress, slots), objective, head, settings, bfloat16)
+        batch = RegionBatch(images, targets, deltas, regress, torch.zeros_like(regress), slots)
+        gradients_of(network, batch, objective, head, settings, bfloat16)
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
         sgd.step()
         sgd.zero_grad(set_to_none=True)

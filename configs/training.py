@@ -28,6 +28,9 @@ class HeadConfig:
         box_regression: none; agnostic or per_class, from the averaged features; or cells: agnostic, from cells, of
             GoogLeNet the 7 × 7 of pool4, as R-CNN's from those of pool5.
         box_weight: of the box loss beside the classification loss.
+        fit: learn how well a region's corrected box fits, whatever its class, by which `detect` then multiplies
+            probabilities. It teaches the network nothing else, and is learnt in any run, or in one by itself after it,
+            with `optimisation.frozen` all. Not with box_regression per_class.
         carry_over: after LSDA: number of nearest outputs with boxes whose change is carried to each output of a class
             that the data say nothing about; 0: off.
         kindred: classes learn with a few classification classes among their members that are not below them in
@@ -47,6 +50,7 @@ class HeadConfig:
     auxiliary_dropout: float = 0.7
     box_regression: str = "agnostic"
     box_weight: float = 1.0
+    fit: bool = False
     carry_over: int = 5
     kindred: bool = False
     unannotated: float = 0.1
@@ -56,6 +60,8 @@ class HeadConfig:
         check_choice("head.kind", self.kind, ("marginal", "softmax"))
         check_choice("head.start", self.start, ("classes", "random"))
         check_choice("head.box_regression", self.box_regression, ("none", "agnostic", "per_class", "cells"))
+        if self.fit and self.box_regression == "per_class":
+            raise ValueError("head.fit: expected false with box_regression per_class, as a region has no one box then")
         check_least("head.carry_over", self.carry_over, 0)
         check_range("head.auxiliary", self.auxiliary, least=0.0)
         check_range("head.box_weight", self.box_weight, least=0.0)
@@ -114,7 +120,7 @@ class OptimisationConfig:
         rates: of single modules, as multiples of learning_rate: {inception_4a: 0.1}, of MultiBox
             {trunk.network.inception_4a: 0.1}; what a parameter's name begins with, the longest that fits.
         frozen: stages up to and including this one of the network do not change and are not differentiated; none, or of
-            GoogLeNet conv1, conv2, 3a … 4e. An error names those of others.
+            GoogLeNet conv1, conv2, 3a … 4e. An error names those of others. all: nothing changes but `head.fit`.
         clip: largest norm of the gradient; None: none.
         averaging: decay of the Polyak average that is saved; 0: none. It rises to it as (1 + t) / (10 + t).
         precision: auto, fp32 or bf16 (autocast).
@@ -249,6 +255,10 @@ class ClassifierTrainingConfig:
             raise ValueError(
                 "distillation.weight: expected 0 without a model to start from, or with head.kind softmax, whose "
                 f"outputs are not a classification network's, got {self.distillation.weight}"
+            )
+        if self.optimisation.frozen == "all" and not self.head.fit:
+            raise ValueError(
+                "optimisation.frozen: expected none or a stage without head.fit, got all: nothing would learn"
             )
         for name, kindred in (("detection", self.detection.kindred), ("head", self.head.kindred)):
             if kindred and (self.head.kind != "marginal" or self.class_space != "det"):

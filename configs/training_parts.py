@@ -69,6 +69,7 @@ def build_start(
         background_logit=head.background_logit,
         auxiliary=head.auxiliary > 0,
         box_regression=head.box_regression,
+        fit=head.fit,
         seed=config.seed,
         name=config.name or "trained",
         context=config.context,
@@ -197,9 +198,9 @@ def run_settings(
     """The configuration, the model by its content and the data by theirs: what decides the course of training.
 
     Warped regions, which read no map, say nothing of how one is read, and a run without distillation nothing of that,
-    nor one without kindred or common classes of these, nor one from a model or of GoogLeNet of its architecture, so
-    that runs from before there was any can be resumed. What `detect` will propose changes nothing in training,
-    nor does what is saved.
+    nor one without kindred or common classes or fit of these, nor one from a model or of GoogLeNet of its architecture,
+    so that runs from before there was any can be resumed. What `detect` will propose changes nothing in training, nor
+    does what is saved.
     """
     settings = dataclasses.asdict(config)
     unused = ["detection", "start_share", *(("regions", "short_sides") if config.regions == "warp" else ())]
@@ -207,9 +208,11 @@ def run_settings(
         unused.append("distillation")
     for name in ("data", "data_root", "model", *unused):
         del settings[name]
-    for name in ("kindred", "common"):
+    for name in ("kindred", "common", "fit"):
         if not settings["head"][name]:
             del settings["head"][name]
+    if not config.head.fit:
+        del settings["sampling"]["fit_iou"]
     if model is not None or config.backbone in (None, WITHOUT_A_MODEL):
         del settings["backbone"]
     if config.distillation.weight:

@@ -21,6 +21,7 @@ class SamplingConfig:
         foreground_iou: from it on, a region is the object it overlaps best (R-CNN: 0.5).
         background_iou: low and high end, [low, high), of the overlap of background regions (R-CNN: 0 to 0.5).
         regression_iou: above it, a region takes part in box regression (R-CNN: 0.6).
+        fit_iou: from it on, a region teaches how well its box fits its object (`head.fit`); of others nobody knows.
         jittered: additional candidates for each object, made from its box by moving and scaling it at random.
         jitter: largest shift, in box sides, and largest change of a side's logarithm.
         flip: mirror regions at random; of shared regions, whole images.
@@ -33,6 +34,7 @@ class SamplingConfig:
     foreground_iou: float = 0.5
     background_iou: tuple[float, float] = (0.0, 0.5)
     regression_iou: float = 0.6
+    fit_iou: float = 0.2
     jittered: int = 4
     jitter: float = 0.2
     flip: bool = True
@@ -58,6 +60,7 @@ class SamplingConfig:
                 f"got {low}, {high}, {self.foreground_iou}"
             )
         check_range("sampling.regression_iou", self.regression_iou, least=self.foreground_iou, most=1.0)
+        check_range("sampling.fit_iou", self.fit_iou, least=0.0, most=1.0)
         check_range("sampling.jitter", self.jitter, least=0.0, most=1.0)
         check_range("sampling.photometric", self.photometric, least=0.0, most=1.0)
 

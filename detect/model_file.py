@@ -51,12 +51,15 @@ def build_network(info: ModelInfo, *, auxiliary: bool = False) -> Backbone:
     Raises:
         ValueError: if they are asked for of an architecture that has none.
     """
-    return backbone_named(info.architecture)(
+    network = backbone_named(info.architecture)(
         info.num_outputs,
         auxiliary=auxiliary,
         box_outputs=info.box_outputs,
         box_cells=info.box_regression == "cells",
     )
+    if info.fit:
+        network.add_region_fit()
+    return network
 
 
 def load_model(path: Path) -> Model:

@@ -83,6 +83,7 @@ class ModelInfo:
         context: pixels of context around a region, of 224.
         box_regression: "none", "agnostic" (a box a region), "per_class" (a box a region and class), both from the
             averaged features; or "cells" (a box a region, from pool4's cells).
+        fit: it says how well a region's box fits, see `detect.region_fit`; probabilities are multiplied by that.
     """
 
     name: str
@@ -97,12 +98,15 @@ class ModelInfo:
     short_sides: tuple[int, ...] = SHORT_SIDES
     context: int = 16
     box_regression: str = "none"
+    fit: bool = False
     proposals: ProposalSetting = field(default_factory=ProposalSetting)
 
     def __post_init__(self) -> None:
         backbone_named(self.architecture)
         _check_choice("head", self.head, HEADS)
         _check_choice("box_regression", self.box_regression, BOX_REGRESSION)
+        if self.fit and self.box_regression == "per_class":
+            raise ValueError("fit: expected false with box_regression per_class, as a region then has no one box")
         if not self.classes:
             raise ValueError("classes: expected at least one, got none")
         if not self.regions:
@@ -145,10 +149,12 @@ class ModelInfo:
     def to_json(self) -> str:
         """One line of JSON, for the file's header.
 
-        A model of warped regions alone says nothing of short sides: its header is what it was before there were any, so
-        that runs of `detect` with it from before can be resumed.
+        A model of warped regions alone says nothing of short sides, nor one without fit of that: its header is what it
+        was before there were any, so that runs of `detect` with it from before can be resumed.
         """
         fields = dataclasses.asdict(self)
+        if not self.fit:
+            del fields["fit"]
         if "shared" not in self.regions and self.short_sides == SHORT_SIDES:
             del fields["short_sides"]
         return write_header(fields)

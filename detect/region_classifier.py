@@ -23,7 +23,7 @@ class ClassifiedRegions:
     """What a network says of N regions, float32 on its device.
 
     Attributes:
-        probs: (N, K).
+        probs: (N, K); of a model that knows how well boxes fit, of the class times that of its box fitting.
         deltas: (N, 4) or (N, 4 K), see `detect.box_coding`; None without box regression.
     """
 
@@ -42,7 +42,8 @@ class RegionClassifier:
         model: as loaded; it is copied, not changed.
         device: "auto", "cpu", "cuda", "cuda:1".
         precision: "auto", "fp32" or "bf16".
-        box_regression: use the model's box regressor, if it has one.
+        box_regression: use the model's box regressor, if it has one. Without it, how well boxes fit is not asked of a
+            model that has learnt it of corrected ones.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class RegionClassifier:
         for layer, original in zip(_heads(network), _heads(model.network), strict=True):
             layer.float().load_state_dict(original.state_dict())
         self._box_regressor = network.box_regressor if box_regression else None
+        learnt_for_these = box_regression or network.box_regressor is None
+        self._region_fit = network.region_fit if learnt_for_these else None
         for module in network.modules():  # as autocast does: statistics of large activations need float32
             if isinstance(module, nn.BatchNorm2d):
                 module.float()
@@ -95,7 +98,10 @@ class RegionClassifier:
             regressor = self._box_regressor
             read = cells if isinstance(regressor, CellBoxRegressor) else features
             deltas = None if regressor is None else regressor(read)
-            return ClassifiedRegions(self.head(self.network.classifier(features)), deltas)
+            probs = self.head(self.network.classifier(features))
+            if self._region_fit is not None:
+                probs = probs * torch.sigmoid(self._region_fit(cells, features))[:, None]
+            return ClassifiedRegions(probs, deltas)
 
     @torch.inference_mode()
     def logits(self, regions: Tensor) -> Tensor:
@@ -114,9 +120,10 @@ class RegionClassifier:
 
 def _heads(network: Backbone) -> list[nn.Linear]:
     """The layers whose results are probabilities and boxes, and which take next to no time."""
-    regressor = network.box_regressor
-    if regressor is None:
-        return [network.classifier]
+    regressor, fit = network.box_regressor, network.region_fit
+    found = [network.classifier]
     if isinstance(regressor, CellBoxRegressor):
-        return [network.classifier, regressor.hidden, regressor.output]
-    return [network.classifier, regressor]
+        found += [regressor.hidden, regressor.output]
+    elif regressor is not None:
+        found.append(regressor)
+    return found if fit is None else [*found, fit.hidden, fit.output]

@@ -11,6 +11,7 @@ from detect.backbones.map_grid import MapGrid
 from detect.cell_box_regressor import CellBoxRegressor
 from detect.inception import AuxiliaryClassifier
 from detect.input_format import InputFormat
+from detect.region_fit import RegionFit
 
 
 class Backbone(nn.Module):
@@ -55,6 +56,7 @@ class Backbone(nn.Module):
     classifier: nn.Linear
     dropout: nn.Dropout
     box_regressor: nn.Linear | CellBoxRegressor | None
+    region_fit: RegionFit | None
 
     def stage(self, name: str, features: Tensor) -> Tensor:
         """What the stage called `name` makes of the one before it; the first, of normalised images."""
@@ -139,19 +141,24 @@ class Backbone(nn.Module):
             setattr(self, f"auxiliary_{stage}", head)
 
     def add_box_regressor(self, outputs: int, *, cells: bool) -> None:
-        """Make the box regressor, which starts at zero; None in its place: without outputs.
+        """Make the box regressor, which starts at zero; None in its place: without outputs. `region_fit` is None.
 
         Raises:
             ValueError: if cells are to give other than four outputs.
         """
         if cells and outputs not in (0, 4):
             raise ValueError(f"box_outputs: expected 0 or 4 of cells, got {outputs}")
+        self.region_fit = None
         if not outputs:
             self.box_regressor = None
         elif cells:
             self.box_regressor = CellBoxRegressor(self.cell_channels, self.cell_side)
         else:
             self.box_regressor = zero_linear(self.num_features, outputs)
+
+    def add_region_fit(self) -> None:
+        """Make what says how well a region's box fits."""
+        self.region_fit = RegionFit(self.cell_channels, self.cell_side, self.num_features)
 
 
 def has_batch_norm(network: nn.Module) -> bool:

@@ -11,7 +11,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from detect.box_coding import decode_boxes
+from detect.box_voting import overlaps
 from detect.class_tables import DetectionClass
+from detect.region_fit import FIT_IOU
 
 
 def memberships(classes: Sequence[DetectionClass], num_outputs: int) -> Tensor:
@@ -140,6 +143,26 @@ def box_loss(deltas: Tensor, wanted: Tensor, regress: Tensor, labels: Tensor | N
         deltas = each[torch.arange(len(deltas), device=deltas.device), labels.clamp(min=0)]
     costs = F.smooth_l1_loss(deltas.float(), wanted.float(), reduction="none").sum(dim=1)
     return torch.where(regress, costs, torch.zeros_like(costs))
+
+
+def fit_loss(fit: Tensor, corrections: Tensor | None, wanted: Tensor, near: Tensor) -> Tensor:
+    """Binary cross-entropy of whether a region's corrected box fits its object: IoU of `FIT_IOU` or more.
+
+    IoU knows no scale along an axis, so that all regions are taken to be one square. What lies outside the image, which
+    detection cuts off, is not.
+
+    Args:
+        fit: (N,) log-odds. corrections: (N, 4) of the box regressor, which this teaches nothing; None: boxes stay.
+        wanted: (N, 4) that would make the box the object's.
+        near: (N,) bool, regions near an object; others cost 0.
+    Returns:
+        (N,) float32.
+    """
+    square = wanted.new_tensor([0.0, 0.0, 1.0, 1.0]).expand(len(wanted), 4)
+    corrected = square if corrections is None else decode_boxes(square, corrections.detach())
+    fits = overlaps(corrected, decode_boxes(square, wanted)) >= FIT_IOU
+    costs = F.binary_cross_entropy_with_logits(fit.float(), fits.float(), reduction="none")
+    return torch.where(near, costs, torch.zeros_like(costs))
 
 
 def right_outcomes(logits: Tensor, members: Tensor, allowed: Tensor, targets: Tensor) -> Tensor:

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 from detect.backbones.backbone import Backbone
 from detect.cell_box_regressor import HIDDEN, CellBoxRegressor
+from detect.region_fit import HIDDEN as FIT_HIDDEN
 from proposals.device_copy import on_device
+
+ALL = "all"  # in the place of a stage: these, and all after them
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,16 @@ class TrainingOutputs:
         logits: (N, O).
         auxiliary: (N, O) of each auxiliary classifier in use, 4a's first.
         deltas: (N, 4) or (N, 4 K) of the box regressor; None without one.
+        fit: (N,) log-odds of `detect.region_fit`; None without it.
+        corrections: (N, 4) what the box regressor says in detection, without dropout and to teach nothing: whose fit it
+            is; None without fit, or without a regressor.
     """
 
     logits: Tensor
     auxiliary: tuple[Tensor, ...]
     deltas: Tensor | None
+    fit: Tensor | None = None
+    corrections: Tensor | None = None
 
 
 def training_outputs(
@@ -41,14 +49,14 @@ def training_outputs(
 ) -> TrainingOutputs:
     """One pass of the network over warped regions.
 
-    The classifiers and the box regressor work in float32 also under autocast, as they do in detection. Dropout is
-    before the classifiers, and before the outputs of a box regressor that reads cells; one beside the classifier sees
-    all features. An auxiliary classifier on a frozen stage is left
-    out: there is nothing below it to teach.
+    The classifiers and what says something of boxes work in float32 also under autocast, as they do in detection.
+    Dropout is before the classifiers, and before the outputs of a box regressor that reads cells and of the fit; a
+    regressor beside the classifier sees all features. How well boxes fit is learnt from what the network computes, and
+    teaches it nothing. An auxiliary classifier on a frozen stage is left out: there is nothing below it to teach.
 
     Args:
         images: (N, 3, 224, 224) normalised regions; N may be 0.
-        frozen: stages up to and including this one run without gradients; "none": none.
+        frozen: stages up to and including this one run without gradients; "none": none, "all": all.
         slots: (N,) places of the regions in the global batch; a region's dropout depends on its place alone. On the
             CPU, where they are checked and the masks are drawn: a GPU would be waited for.
         generator_seed: of the dropout masks; from 0 on, another one each step (`step_seed`).
@@ -104,7 +112,14 @@ def tail_outputs(
         deltas: Tensor | None = _in_float32(regressor.output, _dropped(regressor.hidden_of(cells), mask))
     else:
         deltas = None if regressor is None else _in_float32(regressor, features)
-    return TrainingOutputs(logits, auxiliary, deltas)
+    if network.region_fit is None:
+        return TrainingOutputs(logits, auxiliary, deltas)
+    with torch.no_grad():
+        corrections = regressor(cells) if isinstance(regressor, CellBoxRegressor) else deltas
+    mask = dropout_mask(slots, total_slots, FIT_HIDDEN, dropout, generator_seed, "fit")
+    hidden = _dropped(network.region_fit.hidden_of(cells.detach(), features.detach()), mask)
+    fit = _in_float32(network.region_fit.output, hidden)[:, 0]
+    return TrainingOutputs(logits, auxiliary, deltas, fit, None if corrections is None else corrections.detach())
 
 
 @torch.no_grad()
@@ -120,13 +135,18 @@ def freeze(network: Backbone, frozen: str) -> None:
     """Let the stages up to and including `frozen` keep their weights, and all else learn.
 
     An auxiliary classifier on a frozen stage is frozen too, so that every weight that learns takes part in every
-    pass of `training_outputs`.
+    pass of `training_outputs`. With "all" nothing learns but how well boxes fit.
 
     Raises:
-        ValueError: if there is no such stage.
+        ValueError: if there is no such stage, or nothing would learn.
     """
     stages = frozen_stages(network, frozen)
-    network.requires_grad_(True)
+    network.requires_grad_(frozen != ALL)
+    if frozen == ALL:
+        if network.region_fit is None:
+            raise ValueError("frozen: expected a stage, got all without head.fit, which alone would learn")
+        network.region_fit.requires_grad_(True)
+        return
     for name in stages:
         for module in network.stage_modules(name):
             module.requires_grad_(False)
@@ -136,13 +156,15 @@ def freeze(network: Backbone, frozen: str) -> None:
 
 
 def frozen_stages(network: Backbone, frozen: str) -> tuple[str, ...]:
-    """The stages up to and including `frozen`, in order; none for "none".
+    """The stages up to and including `frozen`, in order; none for "none", and each of them for "all".
 
     Raises:
         ValueError: if there is no such stage.
     """
     if frozen == "none":
         return ()
+    if frozen == ALL:
+        return network.stages
     if frozen not in network.stages:
         raise ValueError(f"frozen: expected none or {' or '.join(network.stages)} with {network.name}, got {frozen!r}")
     return network.stages[: network.stages.index(frozen) + 1]

@@ -28,6 +28,7 @@ def start_network(
     background_logit: float,
     auxiliary: bool,
     box_regression: str,
+    fit: bool = False,
     seed: int,
     name: str,
     context: int,
@@ -51,7 +52,7 @@ def start_network(
 
     From "random" the outputs have small random weights and no bias. A box regressor for all classes is always taken
     over from a model that has the same kind, the one per class where the classes are the same; others start at zero: no
-    box moves.
+    box moves. How well boxes fit is taken over from a model that knows it; else any fits as likely as not.
     Auxiliary classifiers start at random, as no model file holds them, with outputs so small that they do not outweigh
     a network that is trained already.
 
@@ -73,7 +74,7 @@ def start_network(
         raise ValueError(f"start: expected classes or random, got {start!r}")
     chosen = with_members(classes)
     info = _description(model, chosen, head, box_regression, name, context, proposals, architecture)
-    info = dataclasses.replace(info, regions=(regions,), short_sides=short_sides)
+    info = dataclasses.replace(info, regions=(regions,), short_sides=short_sides, fit=fit)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(info, auxiliary=auxiliary)
@@ -84,6 +85,8 @@ def start_network(
     if model is not None:
         take_over_features(network, model.network)
         _take_over_boxes(network, model, info)
+        if network.region_fit is not None and model.network.region_fit is not None:
+            network.region_fit.load_state_dict(model.network.region_fit.state_dict())
         if start == "classes":
             _take_over_outputs(network.classifier, model, info, chosen, background_logit)
     return info, network.to(memory_format=torch.channels_last).train()
@@ -165,8 +168,8 @@ def provenance_of(model: Model | None) -> Provenance:
 
 
 def take_over_features(network: Backbone, old: Backbone) -> None:
-    """All weights but those of the classifier, the box regressor and the auxiliary classifiers."""
-    heads = (f"{network.classifier_name}.", "box_regressor.", "auxiliary_")
+    """All weights but those of the classifier, of what says something of boxes, and of the auxiliary classifiers."""
+    heads = (f"{network.classifier_name}.", "box_regressor.", "region_fit.", "auxiliary_")
     state = {name: value for name, value in old.state_dict().items() if not name.startswith(heads)}
     missing, unexpected = network.load_state_dict(state, strict=False)
     assert not unexpected

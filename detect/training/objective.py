@@ -14,6 +14,7 @@ from detect.class_tables import DetectionClass
 from detect.training.distillation import distillation_loss, trusted_weights
 from detect.training.losses import (
     box_loss,
+    fit_loss,
     log_weights,
     memberships,
     outcome_loss,
@@ -23,7 +24,7 @@ from detect.training.losses import (
 )
 from detect.training.region_samples import RegionBatch
 
-LOSSES = ("class_loss", "auxiliary_loss", "box_loss", "distillation_loss")
+LOSSES = ("class_loss", "auxiliary_loss", "box_loss", "distillation_loss", "fit_loss")
 SUMS = (*LOSSES, "right", "foreground", "regions")
 
 
@@ -36,10 +37,16 @@ class Outputs(Protocol):
     def auxiliary(self) -> tuple[Tensor, ...]: ...
     @property
     def deltas(self) -> Tensor | None: ...
+    @property
+    def fit(self) -> Tensor | None: ...
+    @property
+    def corrections(self) -> Tensor | None: ...
 
 
 class Objective(nn.Module):
     """The loss of a batch: of classes, plus weighted, of the auxiliary classifiers and of boxes (GoogLeNet, section 5).
+
+    That of how well boxes fit has no weight: it teaches nothing else.
 
     Args:
         allowed: (T, K + 1) bool, `TrainingSet.allowed`.
@@ -91,7 +98,7 @@ class Objective(nn.Module):
         right: of the foreground regions, those whose most probable outcome their target allows.
 
         Returns:
-            A number to differentiate, and detached (7,) float64.
+            A number to differentiate, and detached (8,) float64.
         """
         logits, targets = outputs.logits, regions.targets
         nothing = logits.new_zeros((), dtype=torch.float32)
@@ -107,10 +114,13 @@ class Objective(nn.Module):
         taught = nothing
         if regions.answers is not None:
             taught = distillation_loss(logits, regions.answers).sum()
+        fits = nothing
+        if outputs.fit is not None:
+            fits = fit_loss(outputs.fit, outputs.corrections, regions.deltas, regions.near).sum()
         foreground = ~self.allowed[targets, -1]
         right = right_outcomes(logits, self.members, self.allowed, targets) & foreground
         # Filled there: a number sent from the host would make the host wait.
         counts = (right.sum(), foreground.sum(), torch.full_like(classes, len(targets)))
-        sums = torch.stack([one.detach().double() for one in (classes, auxiliary, boxes, taught, *counts)])
-        loss = classes + self.auxiliary * auxiliary + self.box_weight * boxes + self.distillation * taught
+        sums = torch.stack([one.detach().double() for one in (classes, auxiliary, boxes, taught, fits, *counts)])
+        loss = classes + self.auxiliary * auxiliary + self.box_weight * boxes + self.distillation * taught + fits
         return loss, sums

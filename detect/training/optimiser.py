@@ -11,7 +11,7 @@ from torch import nn
 from detect.training.schedules import ScheduleSettings
 
 # How the names of a network's head modules begin; network.fc is the classifier of torchvision's form, head. MultiBox's.
-HEADS = ("classifier", "network.fc", "box_regressor", "auxiliary", "head.")
+HEADS = ("classifier", "network.fc", "box_regressor", "region_fit", "auxiliary", "head.")
 
 
 class OptimiserSettings(ScheduleSettings, Protocol):

@@ -20,14 +20,17 @@ class SampledRegions:
     Attributes:
         boxes: (R, 4) float32 xyxy pixels of the image.
         targets: (R,) int64 rows of `TrainingSet.allowed`.
-        matched: (R, 4) float32, the object's box that a region overlaps best; its own box where `regress` is False.
+        matched: (R, 4) float32, the object's box that a region overlaps best; its own box where neither `regress` nor
+            `near` is True.
         regress: (R,) bool, whether it takes part in box regression (IoU above the threshold with its object).
+        near: (R,) bool, whether it teaches how well boxes fit (IoU of a lower threshold or more).
     """
 
     boxes: NDArray[np.float32]
     targets: NDArray[np.int64]
     matched: NDArray[np.float32]
     regress: NDArray[np.bool_]
+    near: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -130,8 +133,8 @@ class RegionBatch(Generic[Regions]):
             `detect.training.shared_upload.PlacedRegions` an image.
         targets: (N,) int64 rows of `TrainingSet.allowed`.
         deltas: (N, 4) float32, encoded boxes of the matched objects (`detect.box_coding`), flips taken into account;
-            0 where `regress` is False.
-        regress: (N,) bool.
+            0 where neither `regress` nor `near` is True.
+        regress, near: (N,) bool, see `SampledRegions`.
         slots: (N,) int64, each region's place in the global batch: image slot · regions_per_image + position. What is
             random about a region (dropout) depends on it, and so not on the number of processes. On the CPU, where
             that is drawn.
@@ -142,6 +145,7 @@ class RegionBatch(Generic[Regions]):
     targets: Tensor
     deltas: Tensor
     regress: Tensor
+    near: Tensor
     slots: Tensor
     answers: Answers | None = None
 

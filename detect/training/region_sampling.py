@@ -35,6 +35,8 @@ class SamplingSettings(Protocol):
     @property
     def regression_iou(self) -> float: ...
     @property
+    def fit_iou(self) -> float: ...
+    @property
     def jittered(self) -> int: ...
     @property
     def jitter(self) -> float: ...
@@ -88,10 +90,12 @@ def sample_regions(
     foreground = (overlaps >= settings.foreground_iou) & is_foreground[targets]
     usable = (targets != IGNORED) & teaches[targets] & ~covered_by(candidates, objects[~known])
     chosen = _draw(np.flatnonzero(foreground), np.flatnonzero(usable & ~foreground), settings, rng)
-    boxes, regress = candidates[chosen], overlaps[chosen] > settings.regression_iou
+    boxes, own = candidates[chosen], overlaps[chosen]
+    regress = own > settings.regression_iou
+    near = (own >= settings.fit_iou) & (own > 0)  # at 0 there may be no object
     matched = boxes.copy()
-    matched[regress] = objects[known][best[chosen][regress]]
-    return SampledRegions(boxes, targets[chosen], matched, regress)
+    matched[regress | near] = objects[known][best[chosen][regress | near]]
+    return SampledRegions(boxes, targets[chosen], matched, regress, near)
 
 
 def clip_to_image(boxes: NDArray[np.float32], image_size: tuple[int, int]) -> NDArray[np.float32]:

@@ -58,6 +58,7 @@ def with_targets(
         targets=on_device(_joined([sample.regions.targets for sample in samples], np.int64), device),
         deltas=on_device(_deltas(samples), device),
         regress=on_device(_joined([sample.regions.regress for sample in samples], np.bool_), device),
+        near=on_device(_joined([sample.regions.near for sample in samples], np.bool_), device),
         slots=_joined(slots, np.int64),
     )
 
@@ -88,11 +89,11 @@ def _deltas(samples: Sequence[ImageSample]) -> Tensor:
     """On the CPU, where the check of the boxes makes nothing wait."""
     boxes = _joined([sample.regions.boxes for sample in samples], np.float32, 4)
     matched = _joined([sample.regions.matched for sample in samples], np.float32, 4)
-    regress = _joined([sample.regions.regress for sample in samples], np.bool_)
+    known = _joined([sample.regions.regress | sample.regions.near for sample in samples], np.bool_)
     flipped = _joined([sample.flipped for sample in samples], np.bool_)
     deltas = encode_boxes(boxes, matched)
     mirrored = deltas * torch.tensor([-1.0, 1.0, 1.0, 1.0])
-    return torch.where(regress[:, None], torch.where(flipped[:, None], mirrored, deltas), torch.zeros_like(deltas))
+    return torch.where(known[:, None], torch.where(flipped[:, None], mirrored, deltas), torch.zeros_like(deltas))
 
 
 def _joined(parts: Sequence[NDArray[np.generic]], dtype: type[np.generic], *columns: int) -> Tensor:

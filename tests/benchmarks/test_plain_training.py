@@ -37,7 +37,7 @@ def test_the_plain_crop_is_the_region_that_we_warp(box):
 def test_regions_are_those_that_were_drawn_and_mirrored_ones_have_mirrored_boxes():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 20, 10]], np.float32)
     matched = np.array([[1, 0, 11, 10], [1, 0, 21, 10]], np.float32)
-    regions = SampledRegions(boxes, np.array([3, 4]), matched, np.array([True, True]))
+    regions = SampledRegions(boxes, np.array([3, 4]), matched, np.ones(2, bool), np.zeros(2, bool))
     image = np.zeros((10, 20, 3), np.uint8)
     sample = ImageSample(0, 0, Path("a.jpg"), image, regions, np.array([False, True]))
     found = plain_regions([sample], BVLC_INPUT, WarpSettings()).regions

@@ -27,6 +27,7 @@ class Settings:
     foreground_iou: float = 0.5
     background_iou: tuple[float, float] = (0.0, 0.5)
     regression_iou: float = 0.6
+    fit_iou: float = 0.2
     jittered: int = 0
     jitter: float = 0.2
     flip: bool = True

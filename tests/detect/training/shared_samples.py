@@ -34,7 +34,7 @@ def picture(
     boxes[:1] = [0, 0, size[1], size[0]]
     regress = rng.random(regions) < 0.7
     matched = np.where(regress[:, None], random_boxes(regions, size, rng, smallest=1), boxes)
-    sampled = SampledRegions(boxes, rng.integers(0, 4, regions), matched, regress)
+    sampled = SampledRegions(boxes, rng.integers(0, 4, regions), matched, regress, regress)
     flipped = np.full(regions, mirrored)
     return ImageSample(slot, slot, Path(f"{slot}.png"), image, sampled, flipped, distortion or Distortion())
 

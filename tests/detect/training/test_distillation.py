@@ -136,6 +136,7 @@ def test_the_objective_adds_it_with_its_weight() -> None:
         targets=torch.tensor([2, 0]),
         deltas=torch.zeros(2, 4),
         regress=torch.zeros(2, dtype=torch.bool),
+        near=torch.zeros(2, dtype=torch.bool),
         slots=torch.arange(2),
     )
     taught = dataclasses.replace(regions, answers=Answers(torch.tensor([0]), torch.tensor([[1.0, 0, 0, 0]])))
@@ -222,6 +223,7 @@ def test_the_objective_trusts_the_teacher() -> None:
         targets=torch.tensor([3]),
         deltas=torch.zeros(1, 4),
         regress=torch.zeros(1, dtype=torch.bool),
+        near=torch.zeros(1, dtype=torch.bool),
         slots=torch.arange(1),
         answers=Answers(torch.tensor([0]), torch.tensor([[0.5, 0.5, 0.0, 0.0]])),
     )

@@ -14,13 +14,16 @@ from detect.training.objective import SUMS
 from detect.training.region_samples import RegionBatch
 
 
-def region_batch(targets: list[int], deltas: float = 0.0, regress: list[bool] | None = None) -> RegionBatch:
+def region_batch(
+    targets: list[int], deltas: float = 0.0, regress: list[bool] | None = None, near: list[bool] | None = None
+) -> RegionBatch:
     count = len(targets)
     return RegionBatch(
         regions=torch.zeros(count, 3, 6, 6),
         targets=torch.tensor(targets, dtype=torch.int64),
         deltas=torch.full((count, 4), deltas),
         regress=torch.tensor(regress or [False] * count, dtype=torch.bool),
+        near=torch.tensor(near or [False] * count, dtype=torch.bool),
         slots=torch.arange(count),
     )
 
@@ -36,7 +39,13 @@ def test_terms_weights_and_counts_by_hand() -> None:
     classes = math.log(5 / 2) + math.log(5) + math.log(5 / 2)
     boxes = 4 * 0.5
     found = dict(zip(SUMS, sums.tolist(), strict=True))
-    expected = {"class_loss": classes, "auxiliary_loss": 2 * classes, "box_loss": boxes, "distillation_loss": 0}
+    expected = {
+        "class_loss": classes,
+        "auxiliary_loss": 2 * classes,
+        "box_loss": boxes,
+        "distillation_loss": 0,
+        "fit_loss": 0,
+    }
     expected |= {"right": 1, "foreground": 2, "regions": 3}  # a tie of left and background is left's
     assert found == pytest.approx(expected)
     assert loss.item() == pytest.approx(classes + 0.3 * 2 * classes + 2 * boxes)

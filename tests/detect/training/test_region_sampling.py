@@ -71,7 +71,12 @@ def test_by_hand() -> None:
     }
     whole = (50.0, 50.0, 60.0, 60.0)
     assert regressed == {(0, 0, 10, 10): (0, 0, 10, 10), whole: whole, (50, 50, 60, 58): whole}
-    np.testing.assert_array_equal(regions.matched[~regions.regress], regions.boxes[~regions.regress])
+    # IoU of 0.2 or more: beside these, those of 0.5 and 0.4.
+    near = dict(zip(map(tuple, regions.boxes[regions.near].tolist()), regions.matched[regions.near], strict=True))
+    first = (0.0, 0.0, 10.0, 10.0)
+    expected = regressed | {(0, 0, 10, 5): first, (0, 0, 10, 4): first}
+    assert {box: tuple(matched.tolist()) for box, matched in near.items()} == expected
+    np.testing.assert_array_equal(regions.matched[~regions.near], regions.boxes[~regions.near])
 
 
 def plain_overlap(box: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[float, float]:
@@ -85,8 +90,8 @@ def plain_overlap(box: NDArray[np.float32], other: NDArray[np.float32]) -> tuple
 
 def plain_target(
     box: NDArray[np.float32], objects: NDArray[np.float32], targets: list[int], settings: Settings
-) -> tuple[int | None, int | None]:
-    """A candidate's target, or None; and the object that it is regressed to, or None."""
+) -> tuple[int | None, int | None, int | None]:
+    """A candidate's target, or None; the object that it is regressed to, or None; and that it is near, or None."""
     best, best_iou, ignored = None, 0.0, False
     for number, (other, target) in enumerate(zip(objects, targets, strict=True)):
         iou, part = plain_overlap(box, other)
@@ -95,12 +100,13 @@ def plain_target(
         elif best is None or iou > best_iou:
             best, best_iou = number, iou
     regressed = best if best_iou > settings.regression_iou else None
+    near = best if best_iou >= settings.fit_iou else None
     if best is not None and best_iou >= settings.foreground_iou:
         if FOREGROUND[targets[best]] or not ignored:
-            return targets[best], regressed
-        return None, None
+            return targets[best], regressed, near
+        return None, None, None
     low, high = settings.background_iou
-    return (2, regressed) if low <= best_iou < high and not ignored else (None, None)
+    return (2, regressed, near) if low <= best_iou < high and not ignored else (None, None, None)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -111,17 +117,20 @@ def test_against_a_plain_loop(seed: int) -> None:
     proposals = np.concatenate([random_boxes(60, SIZE, rng), np.clip(near, 0, 100)])
     targets = rng.integers(IGNORED, 4, len(objects)).tolist()
     settings = replace(EVERYTHING, background_iou=(0.1, 0.45), foreground_iou=0.55, regression_iou=0.5)
-    expected, matched = {}, {}
+    expected, matched, close = {}, {}, {}
     known = [number for number, target in enumerate(targets) if target != IGNORED]
     for box in np.concatenate([objects[known], proposals]):
-        target, regressed = plain_target(box, objects, targets, settings)
+        target, regressed, near_to = plain_target(box, objects, targets, settings)
         if target is not None:
             expected[tuple(box.tolist())] = target
             matched[tuple(box.tolist())] = None if regressed is None else objects[regressed].tolist()
+            close[tuple(box.tolist())] = None if near_to is None else objects[near_to].tolist()
     regions = sample(proposals, objects, targets, settings, seed)
     assert as_dict(regions) == expected
     for box, other, regress in zip(regions.boxes, regions.matched, regions.regress, strict=True):
         assert matched[tuple(box.tolist())] == (other.tolist() if regress else None)
+    for box, other, is_near in zip(regions.boxes, regions.matched, regions.near, strict=True):
+        assert close[tuple(box.tolist())] == (other.tolist() if is_near else None)
 
 
 @pytest.mark.parametrize(

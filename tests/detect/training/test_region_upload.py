@@ -27,7 +27,7 @@ def photo(slot: int, regions: int, seed: int, distortion: Distortion | None = No
     image.flags.writeable = False
     boxes, regress = random_boxes(regions, size, rng, smallest=8), rng.random(regions) < 0.5
     matched = np.where(regress[:, None], random_boxes(regions, size, rng, smallest=8), boxes)
-    sampled = SampledRegions(boxes, rng.integers(0, 4, regions), matched, regress)
+    sampled = SampledRegions(boxes, rng.integers(0, 4, regions), matched, regress, regress)
     flipped = rng.random(regions) < 0.5
     return ImageSample(seed, slot, Path(f"{seed}.jpg"), image, sampled, flipped, distortion or Distortion())
 
@@ -69,7 +69,7 @@ def test_delta_by_hand() -> None:
     # The object's centre (30, 30) lies 0.5 widths right of the region's (20, 30) and on its height: tx = 0.5 / 0.1 = 5,
     # ty = 0; it is as wide, and twice as high: log(2) / 0.2. Mirrored, it lies as far to the left.
     boxes, matched = np.array([[10, 20, 30, 40]], np.float32), np.array([[20, 10, 40, 50]], np.float32)
-    regions = SampledRegions(boxes, np.zeros(1, np.int64), matched, np.ones(1, bool))
+    regions = SampledRegions(boxes, np.zeros(1, np.int64), matched, np.ones(1, bool), np.ones(1, bool))
     sample = replace(photo(0, 1, 0), regions=regions, flipped=np.zeros(1, bool))
     expected = [5.0, 0.0, 0.0, np.log(2) / 0.2]
     assert on_cpu(sample).deltas[0].tolist() == pytest.approx(expected)

@@ -178,7 +178,11 @@ def test_a_batch_of_which_nothing_can_be_read_stops(tmp_path: Path) -> None:
 def test_a_batch_without_regions_changes_weights_by_momentum_and_decay_alone(tmp_path: Path) -> None:
     def change(batch: TrainingBatch) -> TrainingBatch:
         empty = SampledRegions(
-            np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, bool)
+            np.zeros((0, 4), np.float32),
+            np.zeros(0, np.int64),
+            np.zeros((0, 4), np.float32),
+            np.zeros(0, bool),
+            np.zeros(0, bool),
         )
         bare = [dataclasses.replace(one, regions=empty, flipped=np.zeros(0, bool)) for one in batch.samples]
         return dataclasses.replace(batch, samples=tuple(bare))

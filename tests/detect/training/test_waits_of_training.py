@@ -77,6 +77,7 @@ def test_the_objective_waits_for_nothing(per_class: bool) -> None:
             targets=torch.zeros(3, dtype=torch.int64, device=GPU),
             deltas=torch.zeros(3, 4, device=GPU),
             regress=torch.zeros(3, dtype=torch.bool, device=GPU),
+            near=torch.zeros(3, dtype=torch.bool, device=GPU),
             slots=torch.arange(3),
         )
         objective(TinyOutputs(logits, (logits,), deltas), batch)

@@ -50,6 +50,8 @@ class TinyOutputs:
     logits: Tensor
     auxiliary: tuple[Tensor, ...]
     deltas: Tensor | None
+    fit: Tensor | None = None
+    corrections: Tensor | None = None
 
 
 class TinyNetwork(nn.Module):
@@ -93,6 +95,7 @@ def tiny_upload(batch: TrainingBatch, *, device: torch.device) -> RegionBatch:
         targets=(torch.cat(targets) if count else torch.zeros(0, dtype=torch.int64)).to(device),
         deltas=torch.full((count, 4), 0.3, device=device),
         regress=(torch.cat(regress) if count else torch.zeros(0, dtype=torch.bool)).to(device),
+        near=torch.zeros(count, dtype=torch.bool, device=device),
         slots=torch.tensor(slots, dtype=torch.int64, device=device),
     )
 
@@ -104,7 +107,7 @@ def tiny_sample(step: int, slot: int) -> ImageSample:
     image = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     image[..., 0] = 80 * targets[0]
     boxes = np.tile(np.array([0, 0, 4, 4], np.float32), (REGIONS_PER_IMAGE, 1))
-    regions = SampledRegions(boxes, targets.astype(np.int64), boxes, targets < 2)
+    regions = SampledRegions(boxes, targets.astype(np.int64), boxes, targets < 2, targets < 2)
     flipped = np.zeros(REGIONS_PER_IMAGE, bool)
     return ImageSample(slot, slot, Path(f"step{step}_slot{slot}.jpg"), image, regions, flipped)
 
