@@ -29,7 +29,7 @@ class HeadConfig:
             GoogLeNet the 7 × 7 of pool4, as R-CNN's from those of pool5.
         box_weight: of the box loss beside the classification loss.
         fit: learn how well a region's corrected box fits, whatever its class, by which `detect` then multiplies
-            probabilities. It teaches the network nothing else, and is learnt in any run, or in one by itself after it,
+            probabilities. It teaches the rest of the network nothing, and is learnt in any run, or by itself after one,
             with `optimisation.frozen` all. Not with box_regression per_class.
         carry_over: after LSDA: number of nearest outputs with boxes whose change is carried to each output of a class
             that the data say nothing about; 0: off.

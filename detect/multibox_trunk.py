@@ -17,7 +17,7 @@ TRUNKS = (GoogLeNet.name, GoogLeNetBN.name)
 
 
 class GoogLeNetTrunk(nn.Module):
-    """GoogLeNet up to 5b, without average pool, classifiers and box regressor.
+    """GoogLeNet up to 5b, without average pool, classifiers and what says something of boxes.
 
     Its state dict is that of the network under `network.`, without these heads. As in the classifier's training,
     stages up to and including `frozen` run without gradients and keep their weights; 5a and 5b always learn.
@@ -67,7 +67,7 @@ def without_heads(network: Network) -> Network:
         del copied.classifier
     else:
         del copied.network.fc
-    copied.auxiliary_4a = copied.auxiliary_4d = copied.box_regressor = None
+    copied.auxiliary_4a = copied.auxiliary_4d = copied.box_regressor = copied.region_fit = None
     return copied
 
 

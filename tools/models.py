@@ -165,7 +165,7 @@ def _detector_rows(path: Path) -> dict[str, str]:
         "classes": f"{len(info.classes)}: {', '.join(c.name for c in info.classes[:4])}, ...",
         "head": f"{info.head}, {_background(info)}",
         "regions": _regions(info),
-        "box regression": info.box_regression,
+        "box regression": info.box_regression + (", and how well boxes fit" if info.fit else ""),
         "proposals": f"{proposals.method}, {proposals.mode}, superpixels x {proposals.superpixel_scale:g}, "
         + ("all" if proposals.limit is None else f"the {proposals.limit} best"),
         **_origin(info.provenance),

@@ -9,6 +9,7 @@ from torch import Tensor
 from detect.cell_box_regressor import HIDDEN, CellBoxRegressor
 from detect.googlenet import STAGES, GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
+from detect.region_fit import HIDDEN as FIT_HIDDEN
 from detect.training.network_pass import (
     TrainingOutputs,
     dropout_mask,
@@ -204,3 +205,52 @@ def test_boxes_from_cells_have_dropout_of_their_own(kind: type[GoogLeNet] | type
     assert dropped.deltas is not None
     dropped.deltas.sum().backward()
     assert all(one.grad is not None and one.grad.any() for one in regressor.parameters())
+
+
+@pytest.mark.parametrize("kind", [GoogLeNet, GoogLeNetBN])
+@pytest.mark.parametrize("cells", [True, False])
+def test_how_well_boxes_fit_is_learnt_of_what_detection_says_and_teaches_nothing(
+    kind: type[GoogLeNet] | type[GoogLeNetBN], cells: bool
+) -> None:
+    torch.manual_seed(0)
+    network = kind(6, box_outputs=4, box_cells=cells)
+    regressor = network.box_regressor
+    assert regressor is not None
+    torch.nn.init.normal_((regressor.output if isinstance(regressor, CellBoxRegressor) else regressor).weight)
+    maps = network.stem_to_4e(random(3)).detach()
+    given = {"slots": torch.tensor([4, 0, 7]), "generator_seed": 5, "total_slots": 8, "dropout": 0.4}
+    before = tail_outputs(network, maps, **given)  # type: ignore[arg-type]
+    assert before.fit is None
+    assert before.corrections is None
+    network.add_region_fit()
+    fit = network.region_fit
+    assert fit is not None
+    torch.nn.init.normal_(fit.output.weight)
+    outputs = tail_outputs(network, maps, **given)  # type: ignore[arg-type]
+    assert torch.equal(outputs.logits, before.logits), "all else is as without"
+    pooled = network.cells(maps)
+    features = network.features(pooled)
+    read = pooled if isinstance(regressor, CellBoxRegressor) else features
+    assert outputs.corrections is not None
+    assert not outputs.corrections.requires_grad
+    torch.testing.assert_close(outputs.corrections, regressor(read).detach())
+    mask = dropout_mask(torch.tensor([4, 0, 7]), 8, FIT_HIDDEN, 0.4, 5, "fit")
+    assert mask is not None
+    assert outputs.fit is not None
+    torch.testing.assert_close(outputs.fit, fit.output(fit.hidden_of(pooled, features) * mask)[:, 0])
+    outputs.fit.sum().backward()
+    taught = {name for name, one in network.named_parameters() if one.grad is not None}
+    assert taught == {name for name, _ in network.named_parameters() if name.startswith("region_fit.")}
+
+
+def test_frozen_all_leaves_that_alone_to_learn() -> None:
+    network = GoogLeNet(3, auxiliary=True, box_outputs=4, box_cells=True)
+    with pytest.raises(ValueError, match=r"frozen: expected a stage, got all without head\.fit"):
+        freeze(network, "all")
+    network.add_region_fit()
+    freeze(network, "all")
+    learning = {name for name, one in network.named_parameters() if one.requires_grad}
+    assert learning == {name for name, _ in network.named_parameters() if name.startswith("region_fit.")}
+    assert frozen_stages(network, "all") == STAGES
+    freeze(network, "none")
+    assert all(one.requires_grad for one in network.parameters())

@@ -178,6 +178,8 @@ def trained(model: Model, path: Path, classes: tuple[DetectionClass, ...] = PETS
     if network.box_regressor is not None:
         for parameter in network.box_regressor.parameters():
             torch.nn.init.normal_(parameter)
+    if network.region_fit is not None:
+        torch.nn.init.normal_(network.region_fit.output.weight)
     save_model(path, info, network.state_dict())
     return load_model(path)
 
@@ -190,6 +192,22 @@ def test_training_on_from_a_trained_detector(model: Model, tmp_path: Path, head:
     state, before = network.state_dict(), first.network.state_dict()
     assert all(torch.equal(state[name], before[name]) for name in before)
     assert dataclasses.replace(info, provenance=first.info.provenance) == first.info
+
+
+def test_how_well_boxes_fit_is_taken_over_or_begins_without_an_opinion(model: Model, tmp_path: Path) -> None:
+    info, network = start(model, box_regression="cells", fit=True)
+    assert info.fit
+    assert network.region_fit is not None
+    assert not network.region_fit.output.weight.any()
+    first = trained(model, tmp_path / "x.safetensors", box_regression="cells", fit=True)
+    info, network = start(first, box_regression="cells", fit=True)
+    assert network.region_fit is not None
+    assert first.network.region_fit is not None
+    for ours, theirs in zip(network.region_fit.parameters(), first.network.region_fit.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    info, network = start(first, box_regression="cells")
+    assert not info.fit, "only where it is asked for"
+    assert network.region_fit is None
 
 
 def test_other_classes_take_over_what_they_share(model: Model, tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""`googlenet-rcnn train classifier` that learns how well boxes fit: beside all else, and by itself. A few steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_voc import write_small_voc
+from training_outputs import described, one_line, weights
+
+from detect.model_file import load_model
+from detect.training.training_logs import read_metrics
+from tools.cli import main
+
+CONFIG = """
+model: {model}
+data: [{{kind: voc, path: {tree}}}]
+regions: {regions}
+short_sides: [64, 96]
+proposals: {{store: {store}}}
+sampling: {{images_per_batch: 2, foreground: 4, background: 12, jittered: 2}}
+head: {{kind: marginal, box_regression: cells, fit: true, auxiliary: 0.0, carry_over: 0}}
+optimisation: {{steps: 2, frozen: 4e, warm_up: 1, averaging: 0.5, precision: fp32}}
+validation: {{every: 0}}
+device: cpu
+checkpoint_every: 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, random_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_small_voc(tmp_path / "voc", tmp_path / "store")
+    for regions in ("shared", "warp"):
+        filled = CONFIG.format(model=random_model, tree=tmp_path / "voc", store=tmp_path / "store", regions=regions)
+        Path(f"{regions}.yaml").write_text(filled)
+    return tmp_path
+
+
+def train(out: str, *more: str, regions: str = "shared") -> int:
+    return main(["train", "classifier", "--config", f"{regions}.yaml", "--out", out, *more])
+
+
+def changed(one: str, other: str) -> set[str]:
+    """Modules whose weights differ between two runs' models."""
+    ours, theirs = weights(Path(one)), weights(Path(other))
+    return {name.split(".")[0] for name in theirs if not torch.equal(ours[name], theirs[name])}
+
+
+def losses(out: str) -> list[float]:
+    return [row["fit_loss"] for row in read_metrics(Path(out, "logs", "metrics.csv"))]
+
+
+def test_it_is_learnt_beside_all_else_which_it_does_not_change() -> None:
+    assert train("out") == 0
+    assert load_model(Path("out/model.safetensors")).info.fit
+    assert all(one > 0 for one in losses("out"))
+    assert weights(Path("out"))["region_fit.output.weight"].any()
+    assert described(Path("out"))["settings"]["head"]["fit"] is True
+
+    assert train("without", "--head.fit", "false") == 0
+    assert changed("out", "without") == set()
+    told = described(Path("without"))["settings"]
+    assert "fit" not in told["head"], "as of runs from before there was any"
+    assert "fit_iou" not in told["sampling"]
+    assert "fit_loss" not in read_metrics(Path("without", "logs", "metrics.csv"))[0]
+
+
+@pytest.mark.parametrize("regions", ["shared", "warp"])
+def test_by_itself_after_a_run_and_an_interrupted_run_ends_alike(regions: str) -> None:
+    assert train("first", "--head.fit", "false", regions=regions) == 0
+    alone = ("--model", "first/model.safetensors", "--optimisation.frozen", "all")
+    assert train("second", *alone, regions=regions) == 0
+    assert changed("second", "first") == set()
+    assert weights(Path("second"))["region_fit.output.weight"].any()
+    Path("second/checkpoints/step-000002.ckpt").unlink()
+    whole = Path("second/model.safetensors").rename("whole.safetensors")
+    assert train("second", *alone, "--resume", regions=regions) == 0
+    assert Path("second/model.safetensors").read_bytes() == whole.read_bytes()
+
+    assert train("third", "--model", "second/model.safetensors", "--optimisation.steps", "1", regions=regions) == 0
+    assert changed("third", "second") >= {"region_fit", "classifier"}, "it is learnt further"
+
+
+def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("out", "--optimisation.frozen", "all", "--head.fit", "false") == 2
+    assert "optimisation.frozen: expected none or a stage without head.fit, got all" in one_line(capsys)
+    assert train("out", "--head.box_regression", "per_class") == 2
+    assert "head.fit: expected false with box_regression per_class" in one_line(capsys)
+    assert train("out", "--sampling.fit_iou", "1.5") == 2
+    assert "sampling.fit_iou" in one_line(capsys)
+    assert not Path("out/model.safetensors").exists()
