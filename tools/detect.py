@@ -144,8 +144,12 @@ def _write(result: ImageResult, folder: RunFolder, job: Job) -> None:
         folder.append(error_record(name, result.error or "unknown reason"))
         return
     if job.draw:
-        picture = draw_detections(result.image, result.detections, classes)
-        write_whole(folder.output_path(name), encode_jpeg(picture))
+        try:
+            picture = encode_jpeg(draw_detections(result.image, result.detections, classes))
+        except Exception as error:  # of one image, and what was found in it is known
+            complain(f"{name}: not drawn: {' '.join(f'{type(error).__name__}: {error}'.split())}")
+        else:
+            write_whole(folder.output_path(name), picture)
     size = (result.image.shape[0], result.image.shape[1])
     folder.append(
         detection_record(

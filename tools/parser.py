@@ -149,7 +149,12 @@ def _names(parser: Parser) -> list[str]:
 
 
 def _suggestion(message: str, names: Iterable[str]) -> str:
-    """ " (did you mean --min-score?)" for a name in the message that resembles a known one, or nothing."""
+    """ " (did you mean --min-score?)" for a name in the message that resembles a known one, or nothing.
+
+    argparse takes arguments without a flag from one place only.
+    """
+    if re.search(r"unrecognized arguments: [^-]", message):
+        return " (arguments without a flag: expected all in one place, without flags between them)"
     plain = {name.lstrip("-").replace("_", "-"): name for name in names}
     unknown = re.search(r"unrecognized arguments: --([\w.-]+)|(?:[Oo]ption|choice:) '([\w.-]+)'", message)
     if unknown is None:

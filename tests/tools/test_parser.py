@@ -26,6 +26,7 @@ def parser() -> Parser:
         (["--group.sise", "1"], "unrecognized arguments: --group.sise 1 (did you mean --group.size?)"),
         (["--nothing-like-it", "1"], "unrecognized arguments: --nothing-like-it 1; see `prog --help`"),
         (["--min", "1"], "unrecognized arguments: --min 1"),
+        (["--min-score", "1", "b.jpg"], "unrecognized arguments: b.jpg (arguments without a flag: expected all in one"),
         (["--min-score", "x"], "--min-score: Expected a float. Got value: x; see `prog --help`"),
         (["--group.size", "1.5"], "--group.size: Expected a int. Got value: 1.5"),
         (["--min-score"], "argument --min-score: expected one argument"),
