@@ -60,7 +60,8 @@ class DetectionConfig:
         short_sides: pixels that an image's shorter side is resized to for shared regions; of several, each region reads
             the map where it is nearest 224 pixels. None: those that the model was trained for, else 600 (Fast R-CNN).
         flip: look at every region mirrored left to right too, and average.
-        box_regression: correct boxes, where the model was trained to; False: leave them as they were proposed.
+        box_regression: correct boxes, where the model was trained to; False: leave them as they were proposed. Scores
+            are then the classifier's alone, also of a model that knows how well corrected boxes fit.
         min_score: in [0, 1]; 0.6, where precision and recall on held-back photos balance (`benchmarks/min_score.py`).
         nms_iou: R-CNN on ILSVRC: 0.3.
         vote_iou: a detection's box is the mean of those of all regions that overlap it by this, weighted by probability

@@ -29,8 +29,9 @@ class HeadConfig:
             GoogLeNet the 7 × 7 of pool4, as R-CNN's from those of pool5.
         box_weight: of the box loss beside the classification loss.
         fit: learn how well a region's corrected box fits, whatever its class, by which `detect` then multiplies
-            probabilities. It teaches the rest of the network nothing, and is learnt in any run, or by itself after one,
-            with `optimisation.frozen` all. Not with box_regression per_class.
+            probabilities. Its gradients go nowhere else in the network, though they count in `optimisation.clip`. It is
+            learnt in any run, or by itself after one, with `optimisation.frozen` all. A run without it writes a model
+            without it, from whatever it starts. Not with box_regression per_class.
         carry_over: after LSDA: number of nearest outputs with boxes whose change is carried to each output of a class
             that the data say nothing about; 0: off.
         kindred: classes learn with a few classification classes among their members that are not below them in
@@ -115,12 +116,13 @@ class OptimisationConfig:
         schedule: constant; step (a tenth at each of `drops`); googlenet (−4 % every 8 epochs); cosine.
         drops: fractions of `steps` at which `step` drops, R-CNN: once, here 2/3 and 8/9.
         warm_up: steps over which the rate rises linearly from a tenth of it.
-        head_rate: the head's rate as a multiple of learning_rate (classifier, box regression, auxiliary ones; all that
-            MultiBox has beyond its trunk).
+        head_rate: the head's rate as a multiple of learning_rate (classifier, box regression, fit, auxiliary ones; all
+            that MultiBox has beyond its trunk).
         rates: of single modules, as multiples of learning_rate: {inception_4a: 0.1}, of MultiBox
             {trunk.network.inception_4a: 0.1}; what a parameter's name begins with, the longest that fits.
         frozen: stages up to and including this one of the network do not change and are not differentiated; none, or of
-            GoogLeNet conv1, conv2, 3a … 4e. An error names those of others. all: nothing changes but `head.fit`.
+            GoogLeNet conv1, conv2, 3a … 4e. An error names those of others. all, of `train classifier`: nothing changes
+            but `head.fit`.
         clip: largest norm of the gradient; None: none.
         averaging: decay of the Polyak average that is saved; 0: none. It rises to it as (1 + t) / (10 + t).
         precision: auto, fp32 or bf16 (autocast).
@@ -256,9 +258,10 @@ class ClassifierTrainingConfig:
                 "distillation.weight: expected 0 without a model to start from, or with head.kind softmax, whose "
                 f"outputs are not a classification network's, got {self.distillation.weight}"
             )
-        if self.optimisation.frozen == "all" and not self.head.fit:
+        if self.optimisation.frozen == "all" and not (self.head.fit and self.model and self.head.start == "classes"):
             raise ValueError(
-                "optimisation.frozen: expected none or a stage without head.fit, got all: nothing would learn"
+                "optimisation.frozen: expected with all head.fit, which alone learns then, a model to start from and "
+                f"head.start classes, got fit {self.head.fit}, model {self.model} and start {self.head.start}"
             )
         for name, kindred in (("detection", self.detection.kindred), ("head", self.head.kindred)):
             if kindred and (self.head.kind != "marginal" or self.class_space != "det"):

@@ -53,13 +53,15 @@ def build_start(
     """The network as it is before the first step, and the description of what it will become.
 
     Raises:
-        ValueError: if the head does not fit the classes.
+        ValueError: if the head does not fit the classes, or nothing is to learn of a head that the model has not.
     """
     from detect.model_info import SHORT_SIDES, ProposalSetting
     from detect.training.class_maps_cls import with_kindred
     from detect.training.network_start import start_network
 
     head, proposals = config.head, config.proposals
+    if config.optimisation.frozen == "all" and model is not None:
+        _check_same_heads(config, model.info)
     classes = with_kindred(data.train.classes, worn=True) if head.kindred else data.train.classes
     return start_network(
         model,
@@ -163,8 +165,8 @@ def carried_over(
 ) -> dict[str, torch.Tensor]:
     """The state dict as it is validated and saved.
 
-    It has its share of the start; what training changed is carried over to the classes that it taught nothing; and all
-    is rounded to the float16 of a model file.
+    It has its share of the start, but for a fit of boxes that began without an opinion; what training changed is
+    carried over to the classes that it taught nothing; and all is rounded to the float16 of a model file.
 
     Args:
         start: the state dict before the first step.
@@ -175,7 +177,9 @@ def carried_over(
     from detect.training.training_report import objects_per_class
 
     if config.start_share:
-        state = with_start(state, start, config.start_share)
+        mixed = with_start(state, start, config.start_share)
+        began = "region_fit.output.weight" in start and start["region_fit.output.weight"].any()
+        state = {**mixed, **{name: one for name, one in state.items() if name.startswith("region_fit.") and not began}}
     with_boxes, untaught = objects_per_class(data.train) > 0, untaught_classes(data.train)
     if not (config.head.carry_over and with_boxes.any() and untaught.any()):
         return _rounded(state)
@@ -222,6 +226,17 @@ def run_settings(
         if named is not None:
             settings["distillation"]["teacher"] = named if teacher is None else teacher.sha256
     return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
+
+
+def _check_same_heads(config: ClassifierTrainingConfig, info: ModelInfo) -> None:
+    """Raises ValueError if a head would start anew where nothing but the fit of boxes learns."""
+    kept = config.head.kind == info.head or (config.head.kind, info.head) == ("marginal", "zero_shot")
+    if not kept or config.head.box_regression != info.box_regression:
+        raise ValueError(
+            f"optimisation.frozen: expected with all head.kind {info.head} and head.box_regression "
+            f"{info.box_regression}, as of the model, which do not learn, "
+            f"got {config.head.kind} and {config.head.box_regression}"
+        )
 
 
 def _rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

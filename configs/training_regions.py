@@ -21,7 +21,8 @@ class SamplingConfig:
         foreground_iou: from it on, a region is the object it overlaps best (R-CNN: 0.5).
         background_iou: low and high end, [low, high), of the overlap of background regions (R-CNN: 0 to 0.5).
         regression_iou: above it, a region takes part in box regression (R-CNN: 0.6).
-        fit_iou: from it on, a region teaches how well its box fits its object (`head.fit`); of others nobody knows.
+        fit_iou: from it on, and above 0, a region teaches how well its box fits its object (`head.fit`); of others
+            nobody knows.
         jittered: additional candidates for each object, made from its box by moving and scaling it at random.
         jitter: largest shift, in box sides, and largest change of a side's logarithm.
         flip: mirror regions at random; of shared regions, whole images.

@@ -105,6 +105,8 @@ class ModelInfo:
         backbone_named(self.architecture)
         _check_choice("head", self.head, HEADS)
         _check_choice("box_regression", self.box_regression, BOX_REGRESSION)
+        if not isinstance(self.fit, bool):
+            raise ValueError(f"fit: expected true or false, got {self.fit!r}")
         if self.fit and self.box_regression == "per_class":
             raise ValueError("fit: expected false with box_regression per_class, as a region then has no one box")
         if not self.classes:

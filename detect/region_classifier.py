@@ -35,8 +35,8 @@ class RegionClassifier:
     """A model's network and head on a device.
 
     The 1×1 convolutions of an Inception module are joined. Weights are converted to the chosen precision once
-    (autocast would convert them at every call) and to channels_last; the classifier and the box regressor stay float32,
-    but for a convolution on cells.
+    (autocast would convert them at every call) and to channels_last; the classifier and what says something of boxes
+    stay float32, but for their convolutions on cells.
 
     Args:
         model: as loaded; it is copied, not changed.
@@ -112,7 +112,7 @@ class RegionClassifier:
 
     @torch.inference_mode()
     def _tail(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """What the two heads may read: cells, of GoogLeNet pool4's, and the features."""
+        """What the heads may read: cells, of GoogLeNet pool4's, and the features."""
         with exact_cudnn(self.device):
             cells = self.network.cells(maps)
             return cells, self.network.features(cells)

@@ -3,7 +3,8 @@
 A classifier is taught that regions of IoU 0.5 and more are the object, so that what it says does not tell a box that
 fits from one that nearly does; and that those below are background, though box regression brings half of these to 0.5.
 After IoU-Net (Jiang et al. 2018), which ranks boxes by a predicted IoU, and OLN (Kim et al. 2021), which found that how
-well a box fits is learnt for objects of unseen classes too. Both are of IoU itself; the rule of ILSVRC asks for 0.5.
+well a box fits is learnt for objects of unseen classes too. Both are of IoU itself; the rule of ILSVRC asks for 0.5,
+and of small objects for less, which is left out here.
 """
 
 from __future__ import annotations

@@ -146,10 +146,11 @@ def _write(result: ImageResult, folder: RunFolder, job: Job) -> None:
     if job.draw:
         try:
             picture = encode_jpeg(draw_detections(result.image, result.detections, classes))
-        except Exception as error:  # of one image, and what was found in it is known
-            complain(f"{name}: not drawn: {' '.join(f'{type(error).__name__}: {error}'.split())}")
-        else:
-            write_whole(folder.output_path(name), picture)
+        except Exception as error:  # of one image; the others' pictures may well be drawn
+            reason = " ".join(f"{type(error).__name__} in drawing: {error}".split())
+            folder.append(error_record(name, f"{reason}; --no-draw detects without pictures"))
+            return
+        write_whole(folder.output_path(name), picture)
     size = (result.image.shape[0], result.image.shape[1])
     folder.append(
         detection_record(

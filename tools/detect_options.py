@@ -54,7 +54,8 @@ def _add_model_options(parser: Parser) -> None:
         "--box-regression",
         action=ActionYesNo(yes_prefix="", no_prefix="no-"),
         default=default.box_regression,
-        help="correct boxes, where the model was trained to; --no-box-regression: as they were proposed",
+        help="correct boxes, where the model was trained to; --no-box-regression: as they were proposed, with "
+        "the classifier's own scores",
     )
     parser.add_argument("--device", type=str, default=default.device, help="auto, cpu or cuda")
     parser.add_argument(

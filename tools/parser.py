@@ -77,7 +77,7 @@ class Parser(ArgumentParser):
         if missing := re.match(r"the following arguments are required: ((?:\w+\.)+)", message):  # of a sub-verb
             message = message.replace(missing[1], "")
             verb = " ".join([verb, *missing[1].split(".")]).rstrip()
-        sentence = _readable(message) + _suggestion(message, _names(parser))
+        sentence = _readable(message) + _place(message, parser) + _suggestion(message, _names(parser))
         raise UsageError(f"{sentence}; see `{verb} --help`") from ex
 
 
@@ -148,13 +148,15 @@ def _names(parser: Parser) -> list[str]:
     return [*names, *map(str, choices)]
 
 
-def _suggestion(message: str, names: Iterable[str]) -> str:
-    """ " (did you mean --min-score?)" for a name in the message that resembles a known one, or nothing.
+def _place(message: str, parser: Parser) -> str:
+    """Where several arguments without a flag are taken, that argparse takes them from one place only; or nothing."""
+    several = any(not action.option_strings and action.nargs in ("+", "*") for action in parser._actions)
+    misplaced = re.search(r"unrecognized arguments: [^-]", message)
+    return " (expected beside the others, with no flag between them)" if several and misplaced else ""
 
-    argparse takes arguments without a flag from one place only.
-    """
-    if re.search(r"unrecognized arguments: [^-]", message):
-        return " (arguments without a flag: expected all in one place, without flags between them)"
+
+def _suggestion(message: str, names: Iterable[str]) -> str:
+    """ " (did you mean --min-score?)" for a name in the message that resembles a known one, or nothing."""
     plain = {name.lstrip("-").replace("_", "-"): name for name in names}
     unknown = re.search(r"unrecognized arguments: --([\w.-]+)|(?:[Oo]ption|choice:) '([\w.-]+)'", message)
     if unknown is None:

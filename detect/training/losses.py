@@ -15,6 +15,7 @@ from detect.box_coding import decode_boxes
 from detect.box_voting import overlaps
 from detect.class_tables import DetectionClass
 from detect.region_fit import FIT_IOU
+from proposals.device_copy import on_device
 
 
 def memberships(classes: Sequence[DetectionClass], num_outputs: int) -> Tensor:
@@ -153,12 +154,12 @@ def fit_loss(fit: Tensor, corrections: Tensor | None, wanted: Tensor, near: Tens
 
     Args:
         fit: (N,) log-odds. corrections: (N, 4) of the box regressor, which this teaches nothing; None: boxes stay.
-        wanted: (N, 4) that would make the box the object's.
+        wanted: (N, 4) float32 that would make the box the object's.
         near: (N,) bool, regions near an object; others cost 0.
     Returns:
         (N,) float32.
     """
-    square = wanted.new_tensor([0.0, 0.0, 1.0, 1.0]).expand(len(wanted), 4)
+    square = on_device(torch.tensor([0.0, 0.0, 1.0, 1.0]), wanted.device).expand(len(wanted), 4)
     corrected = square if corrections is None else decode_boxes(square, corrections.detach())
     fits = overlaps(corrected, decode_boxes(square, wanted)) >= FIT_IOU
     costs = F.binary_cross_entropy_with_logits(fit.float(), fits.float(), reduction="none")

@@ -51,8 +51,9 @@ def training_outputs(
 
     The classifiers and what says something of boxes work in float32 also under autocast, as they do in detection.
     Dropout is before the classifiers, and before the outputs of a box regressor that reads cells and of the fit; a
-    regressor beside the classifier sees all features. How well boxes fit is learnt from what the network computes, and
-    teaches it nothing. An auxiliary classifier on a frozen stage is left out: there is nothing below it to teach.
+    regressor beside the classifier sees all features. How well boxes fit is learnt from what the network computes, into
+    which its gradients do not go. An auxiliary classifier on a frozen stage is left out: there is nothing below it to
+    teach.
 
     Args:
         images: (N, 3, 224, 224) normalised regions; N may be 0.
@@ -108,18 +109,19 @@ def tail_outputs(
     logits = _in_float32(network.classifier, _dropped(features, mask))
     regressor = network.box_regressor
     if isinstance(regressor, CellBoxRegressor):
+        hidden = regressor.hidden_of(cells)
         mask = dropout_mask(slots, total_slots, HIDDEN, dropout, generator_seed, "boxes")
-        deltas: Tensor | None = _in_float32(regressor.output, _dropped(regressor.hidden_of(cells), mask))
+        deltas: Tensor | None = _in_float32(regressor.output, _dropped(hidden, mask))
+        corrections: Tensor | None = _in_float32(regressor.output, hidden.detach()).detach()
     else:
         deltas = None if regressor is None else _in_float32(regressor, features)
-    if network.region_fit is None:
+        corrections = None if deltas is None else deltas.detach()
+    fit = network.region_fit
+    if fit is None:
         return TrainingOutputs(logits, auxiliary, deltas)
-    with torch.no_grad():
-        corrections = regressor(cells) if isinstance(regressor, CellBoxRegressor) else deltas
     mask = dropout_mask(slots, total_slots, FIT_HIDDEN, dropout, generator_seed, "fit")
-    hidden = _dropped(network.region_fit.hidden_of(cells.detach(), features.detach()), mask)
-    fit = _in_float32(network.region_fit.output, hidden)[:, 0]
-    return TrainingOutputs(logits, auxiliary, deltas, fit, None if corrections is None else corrections.detach())
+    odds = _in_float32(fit.output, _dropped(fit.hidden_of(cells.detach(), features.detach()), mask))
+    return TrainingOutputs(logits, auxiliary, deltas, odds[:, 0], corrections)
 
 
 @torch.no_grad()
@@ -140,13 +142,17 @@ def freeze(network: Backbone, frozen: str) -> None:
     Raises:
         ValueError: if there is no such stage, or nothing would learn.
     """
-    stages = frozen_stages(network, frozen)
-    network.requires_grad_(frozen != ALL)
     if frozen == ALL:
         if network.region_fit is None:
-            raise ValueError("frozen: expected a stage, got all without head.fit, which alone would learn")
+            raise ValueError(
+                f"frozen: expected none or {' or '.join(network.stages)} with {network.name}, got all, which leaves "
+                "nothing to learn but head.fit of train classifier"
+            )
+        network.requires_grad_(False)
         network.region_fit.requires_grad_(True)
         return
+    stages = frozen_stages(network, frozen)
+    network.requires_grad_(True)
     for name in stages:
         for module in network.stage_modules(name):
             module.requires_grad_(False)

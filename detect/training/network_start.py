@@ -52,7 +52,8 @@ def start_network(
 
     From "random" the outputs have small random weights and no bias. A box regressor for all classes is always taken
     over from a model that has the same kind, the one per class where the classes are the same; others start at zero: no
-    box moves. How well boxes fit is taken over from a model that knows it; else any fits as likely as not.
+    box moves. How well they fit is taken over from a model that knows it of boxes from the same kind of
+    regressor; else any fits as likely as not.
     Auxiliary classifiers start at random, as no model file holds them, with outputs so small that they do not outweigh
     a network that is trained already.
 
@@ -85,8 +86,7 @@ def start_network(
     if model is not None:
         take_over_features(network, model.network)
         _take_over_boxes(network, model, info)
-        if network.region_fit is not None and model.network.region_fit is not None:
-            network.region_fit.load_state_dict(model.network.region_fit.state_dict())
+        _take_over_fit(network, model, info)
         if start == "classes":
             _take_over_outputs(network.classifier, model, info, chosen, background_logit)
     return info, network.to(memory_format=torch.channels_last).train()
@@ -184,6 +184,13 @@ def _take_over_boxes(network: Backbone, model: Model, info: ModelInfo) -> None:
     if info.box_regression == "per_class" and _names(model.info.classes) != _names(info.classes):
         return
     new.load_state_dict(old.state_dict())
+
+
+def _take_over_fit(network: Backbone, model: Model, info: ModelInfo) -> None:
+    """What says how well boxes fit, if the model knows it of boxes that are corrected alike."""
+    old, new = model.network.region_fit, network.region_fit
+    if old is not None and new is not None and model.info.box_regression == info.box_regression:
+        new.load_state_dict(old.state_dict())
 
 
 @torch.no_grad()

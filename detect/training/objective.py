@@ -46,7 +46,7 @@ class Outputs(Protocol):
 class Objective(nn.Module):
     """The loss of a batch: of classes, plus weighted, of the auxiliary classifiers and of boxes (GoogLeNet, section 5).
 
-    That of how well boxes fit has no weight: it teaches nothing else.
+    That of how well boxes fit has no weight: its gradients go no further than there.
 
     Args:
         allowed: (T, K + 1) bool, `TrainingSet.allowed`.

@@ -163,6 +163,8 @@ def test_a_model_file_holds_it(tmp_path: Path, fit: RegionFit) -> None:
 def test_a_region_with_a_box_for_each_class_has_no_fit() -> None:
     with pytest.raises(ValueError, match="fit: expected false with box_regression per_class"):
         described("per_class")
+    with pytest.raises(ValueError, match="fit: expected true or false, got 'no'"):
+        dataclasses.replace(described(), fit="no")  # type: ignore[arg-type]
 
 
 def test_multibox_leaves_it_out() -> None:

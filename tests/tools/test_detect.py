@@ -121,7 +121,7 @@ def test_no_draw_writes_no_pictures(fake: Any, capsys: pytest.CaptureFixture[str
     assert "pictures" not in capsys.readouterr().out
 
 
-def test_what_cannot_be_drawn_is_recorded_without_a_picture(
+def test_what_cannot_be_drawn_fails_alone(
     fake: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = make_photos(3)
@@ -132,9 +132,12 @@ def test_what_cannot_be_drawn_is_recorded_without_a_picture(
         return draw_detections(image, *others)
 
     monkeypatch.setattr("detect.drawing.draw_detections", fails_once)
-    assert main(["detect", "photos", "--out", "out"]) == 0
-    assert [len(record["detections"]) for record in records()] == [2, 2, 2]
-    assert f"googlenet-rcnn: {names[1]}: not drawn: MemoryError: of 5 GB at once" in capsys.readouterr().err
+    assert main(["detect", "photos", "--out", "out"]) == 3
+    first, second, third = records()
+    assert len(first["detections"]) == len(third["detections"]) == 2
+    assert set(second) == {"image", "error"}
+    assert second["error"] == "MemoryError in drawing: of 5 GB at once; --no-draw detects without pictures"
+    assert "1 of 3 images failed" in capsys.readouterr().err
     drawn = {path for path in files_in("out") if path.startswith("pictures/")}
     assert drawn == {f"pictures/{name}.jpg" for name in (names[0], names[2])}
 

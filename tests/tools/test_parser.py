@@ -26,7 +26,7 @@ def parser() -> Parser:
         (["--group.sise", "1"], "unrecognized arguments: --group.sise 1 (did you mean --group.size?)"),
         (["--nothing-like-it", "1"], "unrecognized arguments: --nothing-like-it 1; see `prog --help`"),
         (["--min", "1"], "unrecognized arguments: --min 1"),
-        (["--min-score", "1", "b.jpg"], "unrecognized arguments: b.jpg (arguments without a flag: expected all in one"),
+        (["--min-score", "1", "b.jpg"], "unrecognized arguments: b.jpg; see `prog --help`"),
         (["--min-score", "x"], "--min-score: Expected a float. Got value: x; see `prog --help`"),
         (["--group.size", "1.5"], "--group.size: Expected a int. Got value: 1.5"),
         (["--min-score"], "argument --min-score: expected one argument"),
@@ -37,6 +37,18 @@ def test_errors_are_one_sentence(parser: Parser, argv: list[str], message: str) 
         parser.parse_args(argv)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_files_on_both_sides_of_a_flag(parser: Parser) -> None:
+    parser.add_argument("files", nargs="+")
+    assert parser.parse_args(["a.jpg", "b.jpg", "--min-score", "1"]).files == ["a.jpg", "b.jpg"]
+    with pytest.raises(UsageError) as caught:
+        parser.parse_args(["a.jpg", "--min-score", "1", "b.jpg"])
+    place = "unrecognized arguments: b.jpg (expected beside the others, with no flag between them); see `prog --help`"
+    assert str(caught.value) == place
+    with pytest.raises(UsageError) as caught:
+        parser.parse_args(["a.jpg", "--min-scores", "1", "b.jpg"])
+    assert str(caught.value).endswith("b.jpg (did you mean --min-score?); see `prog --help`")
 
 
 def test_unknown_keys_of_a_config_are_errors(parser: Parser, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ short_sides: [64, 96]
 proposals: {{store: {store}}}
 sampling: {{images_per_batch: 2, foreground: 4, background: 12, jittered: 2}}
 head: {{kind: marginal, box_regression: cells, fit: true, auxiliary: 0.0, carry_over: 0}}
-optimisation: {{steps: 2, frozen: 4e, warm_up: 1, averaging: 0.5, precision: fp32}}
+optimisation: {{steps: 2, frozen: 4e, warm_up: 1, averaging: 0.5, precision: fp32, clip: null}}
 validation: {{every: 0}}
 device: cpu
 checkpoint_every: 1
@@ -43,7 +43,7 @@ def train(out: str, *more: str, regions: str = "shared") -> int:
 
 
 def changed(one: str, other: str) -> set[str]:
-    """Modules whose weights differ between two runs' models."""
+    """Modules of the second run's model whose weights are others than the first's."""
     ours, theirs = weights(Path(one)), weights(Path(other))
     return {name.split(".")[0] for name in theirs if not torch.equal(ours[name], theirs[name])}
 
@@ -53,6 +53,7 @@ def losses(out: str) -> list[float]:
 
 
 def test_it_is_learnt_beside_all_else_which_it_does_not_change() -> None:
+    """But through the norm of the gradient, which is not clipped here."""
     assert train("out") == 0
     assert load_model(Path("out/model.safetensors")).info.fit
     assert all(one > 0 for one in losses("out"))
@@ -83,9 +84,30 @@ def test_by_itself_after_a_run_and_an_interrupted_run_ends_alike(regions: str) -
     assert changed("third", "second") >= {"region_fit", "classifier"}, "it is learnt further"
 
 
+def test_a_share_of_the_start_leaves_out_what_began_without_an_opinion() -> None:
+    once = ("--optimisation.steps", "1")
+    assert train("out", *once) == 0
+    assert train("mixed", *once, "--start_share", "0.5") == 0
+    assert "region_fit" not in changed("out", "mixed")
+    assert "classifier" in changed("out", "mixed")
+    on = (*once, "--model", "out/model.safetensors")
+    assert train("next", *on) == 0
+    assert train("next_mixed", *on, "--start_share", "0.5") == 0
+    assert "region_fit" in changed("next", "next_mixed"), "now there is something to share"
+
+
 def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("out", "--optimisation.frozen", "all", "--head.fit", "false") == 2
-    assert "optimisation.frozen: expected none or a stage without head.fit, got all" in one_line(capsys)
+    assert "optimisation.frozen: expected with all head.fit, which alone learns then" in one_line(capsys)
+    for more, got in ((("--model", "null"), "model None"), (("--head.start", "random"), "start random")):
+        assert train("out", "--optimisation.frozen", "all", *more) == 2
+        assert got in one_line(capsys)
+    assert train("out", "--optimisation.frozen", "all") == 2
+    boxes = "expected with all head.kind zero_shot and head.box_regression none, as of the model, which do not learn"
+    assert boxes in one_line(capsys), "the box regressor would start anew, and stay that way"
+    boxless = ("--optimisation.frozen", "all", "--head.box_regression", "none")
+    assert train("out", *boxless, "--head.kind", "softmax") == 2
+    assert "got softmax and none" in one_line(capsys)
     assert train("out", "--head.box_regression", "per_class") == 2
     assert "head.fit: expected false with box_regression per_class" in one_line(capsys)
     assert train("out", "--sampling.fit_iou", "1.5") == 2

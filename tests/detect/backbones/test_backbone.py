@@ -51,7 +51,7 @@ def test_every_weight_is_in_one_stage_in_the_tail_or_in_a_head(network: Backbone
     assert len({id(p) for p in of_stages}) == len(of_stages)
     trained.tail(random(1, network.map_channels, network.grid.cells, network.grid.cells)).sum().backward()
     of_tail = [p for p in trained.parameters() if p.grad is not None]
-    heads = (f"{network.classifier_name}.", "box_regressor.")
+    heads = (f"{network.classifier_name}.", "box_regressor.", "region_fit.")
     of_heads = [p for name, p in trained.named_parameters() if name.startswith(heads)]
     together = [id(p) for p in (*of_stages, *of_tail, *of_heads)]
     assert sorted(together) == sorted(id(p) for p in trained.parameters())
@@ -69,6 +69,12 @@ def test_the_box_regressor_reads_its_cells(network: Backbone) -> None:
     assert regressor(random(2, network.cell_channels, network.cell_side, network.cell_side)).tolist() == [[0] * 4] * 2
     with pytest.raises(ValueError, match="box_outputs: expected 0 or 4 of cells, got 8"):
         network.add_box_regressor(8, cells=True)
+
+
+def test_how_well_boxes_fit_is_read_from_cells_and_features(network: Backbone) -> None:
+    assert network.region_fit is not None
+    cells = random(2, network.cell_channels, network.cell_side, network.cell_side)
+    assert network.region_fit(cells, network.features(cells)).shape == (2,)
 
 
 def test_the_smallest_image(network: Backbone) -> None:

@@ -33,8 +33,9 @@ def picture(
     boxes = random_boxes(regions, (min(size[0], 120), min(size[1], 120)), rng, smallest=1)
     boxes[:1] = [0, 0, size[1], size[0]]
     regress = rng.random(regions) < 0.7
-    matched = np.where(regress[:, None], random_boxes(regions, size, rng, smallest=1), boxes)
-    sampled = SampledRegions(boxes, rng.integers(0, 4, regions), matched, regress, regress)
+    near = regress | (rng.random(regions) < 0.5)
+    matched = np.where(near[:, None], random_boxes(regions, size, rng, smallest=1), boxes)
+    sampled = SampledRegions(boxes, rng.integers(0, 4, regions), matched, regress, near)
     flipped = np.full(regions, mirrored)
     return ImageSample(slot, slot, Path(f"{slot}.png"), image, sampled, flipped, distortion or Distortion())
 

@@ -51,7 +51,7 @@ def stream(
 
 def assert_same_sample(one: ImageSample, other: ImageSample) -> None:
     assert (one.index, one.slot, one.path, one.distortion) == (other.index, other.slot, other.path, other.distortion)
-    for name in ("boxes", "targets", "matched", "regress"):
+    for name in ("boxes", "targets", "matched", "regress", "near"):
         np.testing.assert_array_equal(getattr(one.regions, name), getattr(other.regions, name))
     np.testing.assert_array_equal(one.image, other.image)
     np.testing.assert_array_equal(one.flipped, other.flipped)

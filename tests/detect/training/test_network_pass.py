@@ -245,8 +245,11 @@ def test_how_well_boxes_fit_is_learnt_of_what_detection_says_and_teaches_nothing
 
 def test_frozen_all_leaves_that_alone_to_learn() -> None:
     network = GoogLeNet(3, auxiliary=True, box_outputs=4, box_cells=True)
-    with pytest.raises(ValueError, match=r"frozen: expected a stage, got all without head\.fit"):
+    with pytest.raises(
+        ValueError, match=r"frozen: expected none or conv1 or .* got all, which leaves nothing to learn"
+    ):
         freeze(network, "all")
+    assert all(one.requires_grad for one in network.parameters())
     network.add_region_fit()
     freeze(network, "all")
     learning = {name for name, one in network.named_parameters() if one.requires_grad}

@@ -205,6 +205,9 @@ def test_how_well_boxes_fit_is_taken_over_or_begins_without_an_opinion(model: Mo
     assert first.network.region_fit is not None
     for ours, theirs in zip(network.region_fit.parameters(), first.network.region_fit.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+    info, network = start(first, box_regression="none", fit=True)
+    assert network.region_fit is not None
+    assert not network.region_fit.output.weight.any(), "what it knows is of other boxes"
     info, network = start(first, box_regression="cells")
     assert not info.fit, "only where it is asked for"
     assert network.region_fit is None

@@ -81,3 +81,18 @@ def test_no_regions() -> None:
     loss, sums = tiny_objective()(TinyOutputs(flat(0), (flat(0),), torch.zeros(0, 4)), region_batch([]))
     assert loss.item() == 0
     assert sums.tolist() == [0] * len(SUMS)
+
+
+def test_fit_counts_near_regions_and_the_corrections() -> None:
+    """A region that is its object, one whose correction spoils it, one that is regressed but not near."""
+    corrections = torch.tensor([[0.0, 0, 0, 0], [8, 0, 0, 0], [0, 0, 0, 0]])  # by 0.8 of its width: IoU 1 / 9
+    odds = torch.full((3,), math.log(3))
+    outputs = TinyOutputs(flat(3), (), torch.zeros(3, 4), odds, corrections)
+    batch = region_batch([0, 1, 2], regress=[False, False, True], near=[True, True, False])
+    loss, sums = tiny_objective()(outputs, batch)
+    expected = -math.log(0.75) - math.log(0.25)
+    found = dict(zip(SUMS, sums.tolist(), strict=True))
+    assert found["fit_loss"] == pytest.approx(expected)
+    assert float(loss) == pytest.approx(found["class_loss"] + expected)
+    none = TinyOutputs(flat(0), (), None, torch.zeros(0), None)
+    assert tiny_objective()(none, region_batch([]))[1].tolist() == [0] * len(SUMS)

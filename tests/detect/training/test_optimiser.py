@@ -41,7 +41,7 @@ def test_single_modules_have_their_own_rate() -> None:
     assert rates["conv.weight"] == 0.5
     assert rates["conv.bias"] == 0.0
     assert rates["classifier.weight"] == rates["classifier.bias"] == 2.0
-    assert rates["box_regressor.weight"] == 3.0
+    assert rates["box_regressor.weight"] == rate_of("region_fit.hidden.weight", settings) == 3.0
     assert {round(group["lr"], 9) for group in parameter_groups(TinyNetwork(), settings)} == {0.05, 0.0, 0.2, 0.3}
 
 

@@ -325,3 +325,11 @@ def test_wrong_arguments_are_refused(change: dict[str, object], message: str) ->
     }
     with pytest.raises(ValueError, match=message):
         sample_regions(**{**arguments, **change})  # type: ignore[arg-type]
+
+
+def test_without_objects_nothing_is_near() -> None:
+    """Not even from an overlap of 0 on."""
+    regions = sample(boxes((0, 0, 10, 10)), NONE, [], replace(EVERYTHING, fit_iou=0.0))
+    assert regions.near.tolist() == [False]
+    apart = sample(boxes((0, 0, 10, 10)), boxes((50, 50, 60, 60)), [0], replace(EVERYTHING, fit_iou=0.0))
+    assert apart.near.tolist() == [True, False]

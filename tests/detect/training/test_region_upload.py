@@ -26,8 +26,9 @@ def photo(slot: int, regions: int, seed: int, distortion: Distortion | None = No
     image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
     image.flags.writeable = False
     boxes, regress = random_boxes(regions, size, rng, smallest=8), rng.random(regions) < 0.5
-    matched = np.where(regress[:, None], random_boxes(regions, size, rng, smallest=8), boxes)
-    sampled = SampledRegions(boxes, rng.integers(0, 4, regions), matched, regress, regress)
+    near = regress | (rng.random(regions) < 0.5)
+    matched = np.where(near[:, None], random_boxes(regions, size, rng, smallest=8), boxes)
+    sampled = SampledRegions(boxes, rng.integers(0, 4, regions), matched, regress, near)
     flipped = rng.random(regions) < 0.5
     return ImageSample(seed, slot, Path(f"{seed}.jpg"), image, sampled, flipped, distortion or Distortion())
 
@@ -55,8 +56,11 @@ def test_against_one_region_at_a_time() -> None:
             assert batch.slots[row] == sample.slot * 8 + number
             assert batch.targets[row] == sample.regions.targets[number]
             assert batch.regress[row] == sample.regions.regress[number]
+            assert batch.near[row] == sample.regions.near[number]
             row += 1
     assert len(batch.regions) == len(batch.deltas) == row == 14
+    assert (batch.near & ~batch.regress).any()
+    assert torch.equal(batch.deltas.any(dim=1), batch.near), "also of regions that are too far off to be regressed"
 
 
 def test_without_distortion_these_are_the_detector_s_regions() -> None:
@@ -99,7 +103,7 @@ def test_deltas_lead_to_the_matched_object() -> None:
     batch = on_cpu(sample)
     decoded = decode_boxes(torch.from_numpy(sample.regions.boxes), batch.deltas)
     torch.testing.assert_close(decoded, torch.from_numpy(sample.regions.matched), atol=1e-3, rtol=0)
-    assert torch.all(batch.deltas[~batch.regress] == 0)
+    assert torch.all(batch.deltas[~batch.near] == 0)
 
 
 def test_types_and_layout() -> None:
@@ -137,5 +141,5 @@ def test_gpu_gives_the_cpu_s_batch() -> None:
     expected = on_cpu(*samples)
     batch = upload(TrainingBatch(0, 0, samples), input_format=BVLC_INPUT, warp=WARP, device="cuda", regions_per_image=8)
     torch.testing.assert_close(batch.regions.cpu(), expected.regions, atol=0.05, rtol=0)
-    for name in ("targets", "deltas", "regress", "slots"):
+    for name in ("targets", "deltas", "regress", "near", "slots"):
         assert torch.equal(getattr(batch, name).cpu(), getattr(expected, name))

@@ -69,7 +69,7 @@ def test_what_is_learnt_is_that_of_warped_regions() -> None:
         device="cpu",
         regions_per_image=8,
     )
-    for name in ("targets", "deltas", "regress", "slots"):
+    for name in ("targets", "deltas", "regress", "near", "slots"):
         assert torch.equal(getattr(batch, name), getattr(warped, name)), name
     assert [len(one.places) for one in batch.regions] == [5, 3, 8]
     assert batch.slots.tolist() == [*range(5), *range(32, 35), *range(40, 48)]
@@ -135,5 +135,5 @@ def test_gpu_gives_the_cpu_s_batch() -> None:
     )
     for found, wanted in zip(read(batch), read(expected), strict=True):
         torch.testing.assert_close(found.cpu(), wanted, atol=0.05, rtol=0)
-    for name in ("targets", "deltas", "regress", "slots"):
+    for name in ("targets", "deltas", "regress", "near", "slots"):
         assert torch.equal(getattr(batch, name).cpu(), getattr(expected, name))
