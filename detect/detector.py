@@ -44,7 +44,7 @@ class DetectorSettings:
             shared regions, whose pass is shorter, 64 and 512.
     """
 
-    min_score: float = 0.6
+    min_score: float = 0.4
     nms_iou: float = 0.3
     vote_iou: float = 0.4
     nested_factor: float = 0.5

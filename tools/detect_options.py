@@ -122,7 +122,8 @@ def _add_result_options(parser: ArgumentParser) -> None:
         "--min-score",
         type=float,
         default=default.min_score,
-        help="leave out detections below; 0.6 suits looking at pictures, 0.001 suits computing mAP",
+        help="leave out detections below; 0.4 suits looking at pictures (0.6 of a model without fit), "
+        "0.001 suits computing mAP",
     )
     parser.add_argument(
         "--nms-iou",

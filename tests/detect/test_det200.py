@@ -32,11 +32,12 @@ def test_the_file_is_small_and_says_what_it_is() -> None:
     assert file.stat().st_size <= MOST_BYTES
     model = load_model(file)
     info = model.info
-    assert (info.name, info.architecture, info.head, info.box_regression) == (
+    assert (info.name, info.architecture, info.head, info.box_regression, info.fit) == (
         "det200",
         "googlenet",
         "marginal",
         "cells",
+        True,
     )
     assert info.regions[0] == "shared"
     assert info.proposals == ProposalSetting(method="both", mode="balanced", superpixel_scale=2.0, limit=300)
