@@ -165,11 +165,9 @@ def carried_over(
 ) -> dict[str, torch.Tensor]:
     """The state dict as it is validated and saved.
 
-    It has its share of the start, but for a fit of boxes that began without an opinion; what training changed is
-    carried over to the classes that it taught nothing; and all is rounded to the float16 of a model file.
-
-    Args:
-        start: the state dict before the first step.
+    It has its share of the start, the state dict before the first step, but for a fit of boxes that began without an
+    opinion; what training changed is carried over to the classes that it taught nothing; and all is rounded to the
+    float16 of a model file.
     """
     from detect.backbones.registry import backbone_named
     from detect.training.averaging import with_start
@@ -230,12 +228,11 @@ def run_settings(
 
 def _check_same_heads(config: ClassifierTrainingConfig, info: ModelInfo) -> None:
     """Raises ValueError if a head would start anew where nothing but the fit of boxes learns."""
-    kept = config.head.kind == info.head or (config.head.kind, info.head) == ("marginal", "zero_shot")
-    if not kept or config.head.box_regression != info.box_regression:
+    kind, boxes = config.head.kind, config.head.box_regression
+    if boxes != info.box_regression or (kind != info.head and (kind, info.head) != ("marginal", "zero_shot")):
         raise ValueError(
             f"optimisation.frozen: expected with all head.kind {info.head} and head.box_regression "
-            f"{info.box_regression}, as of the model, which do not learn, "
-            f"got {config.head.kind} and {config.head.box_regression}"
+            f"{info.box_regression}, as of the model, which do not learn, got {kind} and {boxes}"
         )
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from run_files import description, make_photos, records, refused, timeless
 
 from configs.detection import DetectionConfig
-from detect.drawing import class_colour, draw_detections
+from detect.drawing import class_colour
 from detect.pipeline import GROUP
 from tools.cli import main
 
@@ -119,27 +119,6 @@ def test_no_draw_writes_no_pictures(fake: Any, capsys: pytest.CaptureFixture[str
     assert main(["detect", "photos", "--out", "out", "--no-draw"]) == 0
     assert files_in("out") == {"run.json", "detections.jsonl"}
     assert "pictures" not in capsys.readouterr().out
-
-
-def test_what_cannot_be_drawn_fails_alone(
-    fake: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = make_photos(3)
-
-    def fails_once(image: Any, *others: Any) -> Any:
-        if image.shape[1] == 41:
-            raise MemoryError("of 5 GB\nat once")
-        return draw_detections(image, *others)
-
-    monkeypatch.setattr("detect.drawing.draw_detections", fails_once)
-    assert main(["detect", "photos", "--out", "out"]) == 3
-    first, second, third = records()
-    assert len(first["detections"]) == len(third["detections"]) == 2
-    assert set(second) == {"image", "error"}
-    assert second["error"] == "MemoryError in drawing: of 5 GB at once; --no-draw detects without pictures"
-    assert "1 of 3 images failed" in capsys.readouterr().err
-    drawn = {path for path in files_in("out") if path.startswith("pictures/")}
-    assert drawn == {f"pictures/{name}.jpg" for name in (names[0], names[2])}
 
 
 def test_images_that_would_share_a_picture_do_not(fake: Any) -> None:

@@ -1,4 +1,4 @@
-"""`googlenet-rcnn detect` in this process: full disks and signals, and --resume after them."""
+"""`googlenet-rcnn detect` in this process: full disks, what cannot be drawn, signals, and --resume after them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from made_runs import files_in
 from run_files import description, make_photos, records, timeless
 
+from detect.drawing import draw_detections
 from detect.run_folder import RunFolder
 from tools.cli import main
 
@@ -108,3 +109,24 @@ def test_a_half_written_last_line_is_done_again(fake: Any) -> None:
         Path("out/detections.jsonl").write_bytes(whole[:cut])
         assert main(["detect", "photos", "--out", "out", "--resume"]) == 0
         assert timeless() == timeless("whole")
+
+
+def test_what_cannot_be_drawn_fails_alone(
+    fake: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = make_photos(3)
+
+    def fails_once(image: Any, *others: Any) -> Any:
+        if image.shape[1] == 41:
+            raise MemoryError("of 5 GB\nat once")
+        return draw_detections(image, *others)
+
+    monkeypatch.setattr("detect.drawing.draw_detections", fails_once)
+    assert main(["detect", "photos", "--out", "out"]) == 3
+    first, second, third = records()
+    assert len(first["detections"]) == len(third["detections"]) == 2
+    assert set(second) == {"image", "error"}
+    assert second["error"] == "MemoryError in drawing: of 5 GB at once; --no-draw detects without pictures"
+    assert "1 of 3 images failed" in capsys.readouterr().err
+    drawn = {path for path in files_in("out") if path.startswith("pictures/")}
+    assert drawn == {f"pictures/{name}.jpg" for name in (names[0], names[2])}
