@@ -46,10 +46,10 @@ def main() -> None:
             regions = classified(Detector.load(str(path)), held_back)
             settings = {"vote_iou": chosen.vote_iou, "nested_factor": chosen.nested_factor}
             found = [suppress(*one, min_score=MIN_SCORE, **settings) for one in regions]
-            judged = {least: judge(held_back, found, truth, least) for least in SCORES}
-            best = max(SCORES, key=lambda least: judged[least]["F1"])
-            rows.append([name, *(f"{one:.3f}".removeprefix("0") for one in judged[best].values()), f"{best:g}"])
-            results.append({"fit": name == "with", **judged[best], "score": best})
+            figures = judge(held_back, found, truth, *SCORES)
+            *others, least = figures.values()
+            rows.append([name, *(f"{one:.3f}".removeprefix("0") for one in others), f"{least:g}"])
+            results.append({"fit": name == "with", **figures})
     print(f"{len(held_back)} held-back photos\n")
     print(markdown(["fit", "mean AP", "of frequent classes", "precision", "recall", "highest F1", "from score"], rows))
     write_json(options.json, {**environment(torch.get_num_threads()), "rows": results})

@@ -91,8 +91,12 @@ def boxes_and_probs(ensemble: Ensemble, image: NDArray[np.uint8], boxes: NDArray
     return average(torch.from_numpy(boxes), every, (image.shape[0], image.shape[1]))
 
 
-def judge(photos: TrainingSet, found: Sequence[Detections], truth: ValidationTruth, least: float) -> dict[str, float]:
-    """Mean AP of all classes and of the frequent ones; precision, recall and F1 of what is shown."""
+def judge(photos: TrainingSet, found: Sequence[Detections], truth: ValidationTruth, *least: float) -> dict[str, float]:
+    """Mean AP of all classes and of the frequent ones; precision, recall and F1 of what is shown.
+
+    Args:
+        least: the score from which on that is; of several, the one with the highest F1, which becomes a "score" too.
+    """
     by_photo = dict(enumerate(found))
     evaluation = score(photos, by_photo, where=truth).evaluation
     scores = without_uncertain(predictions_of(by_photo), truth).scores
@@ -101,11 +105,14 @@ def judge(photos: TrainingSet, found: Sequence[Detections], truth: ValidationTru
         for one in evaluation.per_class
         if one.average_precision is not None and one.num_ground_truths >= FREQUENT
     ]
-    shown = precision_and_recall(evaluation.outcomes, scores, evaluation.num_ground_truths, least)
+    objects = evaluation.num_ground_truths
+    shown = {one: precision_and_recall(evaluation.outcomes, scores, objects, one) for one in least}
+    best = max(least, key=lambda one: shown[one][2])
     return {
         "mAP": evaluation.mean_average_precision or 0.0,
         "frequent": float(np.mean(frequent)) if frequent else 0.0,
-        **dict(zip(("precision", "recall", "F1"), shown, strict=True)),
+        **dict(zip(("precision", "recall", "F1"), shown[best], strict=True)),
+        **({"score": best} if len(least) > 1 else {}),
     }
 
 

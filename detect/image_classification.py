@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from detect.classification_crops import SIZE, crops_of, cut_crops
+from detect.error_line import error_line
 from detect.image_decoding import ImageError, decode_image
 from detect.image_sources import SourceImage
 from detect.prepared_images import work_ahead
@@ -153,7 +154,7 @@ def _prepare(
     except MemoryError:
         return _Prepared(source, error="not enough memory for this image")
     except Exception as error:  # one image never ends a run over a folder; the record keeps the reason
-        return _Prepared(source, error=" ".join(f"{type(error).__name__} in decoding or cutting: {error}".split()))
+        return _Prepared(source, error=error_line(error, "decoding or cutting"))
 
 
 class _Group:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from detect.detections import Detections
 from detect.detector import Classified, Detector
+from detect.error_line import error_line
 from detect.image_sources import SourceImage
 from detect.prepared_images import PreparedImage
 
@@ -65,7 +66,7 @@ def detect_alone(
             if breaks_the_device(error):
                 raise
             if not is_out_of_memory(error):
-                prepared.error = " ".join(f"{type(error).__name__} in classifying: {error}".split())
+                prepared.error = error_line(error, "classifying")
                 return failure(prepared)
         # Outside of `except`: while an error is handled, its traceback keeps the failed batch alive.
         if batch_size == 1:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detect.error_line import error_line
 from detect.image_decoding import ImageError, decode_image
 from detect.image_sources import SourceImage
 from proposals.proposals import Proposals, Proposer
@@ -48,7 +49,7 @@ def prepare(source: SourceImage, proposer: Proposer) -> PreparedImage:
     except MemoryError:
         prepared.error = "not enough memory for this image"
     except Exception as error:  # one image never ends a run over a folder; the record keeps the reason
-        prepared.error = " ".join(f"{type(error).__name__} in proposing or decoding: {error}".split())
+        prepared.error = error_line(error, "proposing or decoding")
     return prepared
 
 

@@ -9,23 +9,18 @@ and of small objects for less, which is left out here.
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from detect.cell_box_regressor import SCALE
+from detect.cell_head import CellHead
 
 FIT_IOU = 0.5
-REDUCED, HIDDEN = 32, 128
+HIDDEN = 128
 
 
-class RegionFit(nn.Module):
+class RegionFit(CellHead):
     """One number for a region, read from its cells, which know where in it things are, and its features.
 
-    A 1×1 convolution, ReLU, a hidden layer on all its cells and the features, ReLU, one output that starts at zero: any
-    box is as likely to fit as not until it is trained. The convolution works in the type of its weights, or autocast's;
-    what follows in float32. What starts at random is drawn apart, so that a network's other weights start the same with
-    it and without.
+    Any box is as likely to fit as not until it is trained.
 
     Args:
         channels, side: of the cells, `Backbone.cell_channels` and `cell_side`.
@@ -33,17 +28,7 @@ class RegionFit(nn.Module):
     """
 
     def __init__(self, channels: int, side: int, features: int) -> None:
-        super().__init__()
-        self.channels, self.side, self.features = channels, side, features
-        with torch.random.fork_rng(devices=[]):
-            self.reduce = nn.Conv2d(channels, REDUCED, 1)
-            self.hidden = nn.Linear(REDUCED * side * side + features, HIDDEN)
-            self.output = nn.Linear(HIDDEN, 1)
-            for name, parameter in self.named_parameters():
-                if name in ("reduce.weight", "hidden.weight"):
-                    nn.init.kaiming_normal_(parameter, nonlinearity="relu")
-                else:
-                    nn.init.zeros_(parameter)
+        super().__init__(channels, side, features=features, hidden=HIDDEN, outputs=1)
 
     def hidden_of(self, cells: Tensor, features: Tensor) -> Tensor:
         """(N, channels, side, side) and (N, features) → float32 (N, 128).
@@ -57,14 +42,8 @@ class RegionFit(nn.Module):
                 f"cells and features: expected (N, {self.channels}, {side}, {side}) and (N, {self.features}), "
                 f"got {tuple(cells.shape)} and {tuple(features.shape)}"
             )
-        reduced = F.relu(self.reduce(cells * SCALE)).flatten(1)
-        with torch.autocast(cells.device.type, enabled=False):
-            hidden: Tensor = F.relu(self.hidden(torch.cat([reduced.float(), features.float()], dim=1)))
-        return hidden
+        return self._hidden_of(cells, features)
 
     def forward(self, cells: Tensor, features: Tensor) -> Tensor:
         """(N, channels, side, side) and (N, features) → float32 (N,), the probability's log-odds."""
-        hidden = self.hidden_of(cells, features)
-        with torch.autocast(cells.device.type, enabled=False):
-            odds: Tensor = self.output(hidden)
-        return odds[:, 0]
+        return self._outputs_of(self.hidden_of(cells, features))[:, 0]

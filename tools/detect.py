@@ -136,6 +136,7 @@ def _write(result: ImageResult, folder: RunFolder, job: Job) -> None:
     """The picture first, then the record: an image with a record is complete."""
     from detect.detection_records import detection_record, error_record
     from detect.drawing import draw_detections, encode_jpeg
+    from detect.error_line import error_line
     from detect.whole_files import write_whole
 
     name = result.source.name
@@ -147,8 +148,8 @@ def _write(result: ImageResult, folder: RunFolder, job: Job) -> None:
         try:
             picture = encode_jpeg(draw_detections(result.image, result.detections, classes))
         except Exception as error:  # of one image; the others' pictures may well be drawn
-            reason = " ".join(f"{type(error).__name__} in drawing: {error}".split())
-            folder.append(error_record(name, f"{reason}; --no-draw detects without pictures"))
+            reason = f"{error_line(error, 'drawing')}; --no-draw detects without pictures"
+            folder.append(error_record(name, reason))
             return
         write_whole(folder.output_path(name), picture)
     size = (result.image.shape[0], result.image.shape[1])

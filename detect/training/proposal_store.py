@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detect.error_line import error_line
 from detect.image_decoding import ImageError, decode_image_bytes
 from detect.prepared_images import work_ahead
 from detect.whole_files import write_whole_beside_others
@@ -160,7 +161,7 @@ class ProposalStore:
         except MemoryError:
             return "not enough memory for this image"
         except Exception as error:  # one photo never ends the search of the others; the reason is kept
-            return " ".join(f"{type(error).__name__} in selective search: {error}".split())
+            return error_line(error, "selective search")
         write_whole_beside_others(self.path(sha), content)
         return None
 

@@ -76,9 +76,7 @@ class RegionTraining(NetworkTraining[ImageSample]):
 
     def figures_of(self, sums: dict[str, float]) -> dict[str, float]:
         """Losses over the nominal regions, and the accuracy where there is foreground."""
-        unused = {"fit_loss"} if getattr(self.network, "region_fit", None) is None else set()
-        figures = {name: sums[name] / self.per_batch for name in LOSSES if name not in unused}
-        figures["regions"] = sums["regions"]
+        figures = {name: sums[name] / self.per_batch for name in LOSSES} | {"regions": sums["regions"]}
         if sums["foreground"]:
             figures["foreground_accuracy"] = sums["right"] / sums["foreground"]
         return figures

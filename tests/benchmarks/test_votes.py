@@ -54,5 +54,7 @@ def test_figures_by_hand(tmp_path: Path) -> None:
     assert figures == pytest.approx({"mAP": 1.0, "frequent": 0.0, "precision": 1.0, "recall": 1.0, "F1": 1.0})
     figures = judge(photos, found, truth, 0.6)
     assert (figures["mAP"], figures["precision"], figures["recall"]) == pytest.approx((1.0, 0.5, 1.0))
+    several = judge(photos, found, truth, 0.6, 0.8, 0.95)
+    assert (several["score"], several["F1"], several["recall"]) == pytest.approx((0.8, 1.0, 1.0))
     none = judge(photos, [nothing] * len(photos), truth, 0.6)
     assert none == pytest.approx({"mAP": 0.0, "frequent": 0.0, "precision": 0.0, "recall": 0.0, "F1": 0.0})

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from detect.cell_box_regressor import SCALE, CellBoxRegressor
+from detect.cell_box_regressor import CellBoxRegressor
+from detect.cell_head import SCALE
 from detect.googlenet import GoogLeNet
 from detect.googlenet_bn import GoogLeNetBN
 from detect.model_file import Model, build_network, bvlc_info, load_model, save_model

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from detect.cell_box_regressor import SCALE
+from detect.cell_head import SCALE
 from detect.googlenet import GoogLeNet
 from detect.model_file import Model, ModelFileError, build_network, bvlc_info, load_model, save_model
 from detect.model_info import ModelInfo

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_voc import write_small_voc
+from tiny_runs import tiny_config
 from training_outputs import described, one_line, weights
 
 from detect.class_tables import ilsvrc_detection_classes
@@ -17,28 +18,17 @@ from detect.training.class_maps_cls import KINDRED, with_kindred
 from detect.training.training_logs import read_metrics
 from tools.cli import main
 
-CONFIG = """
-model: {model}
-data: [{{kind: voc, path: {tree}}}]
-regions: shared
-short_sides: [64, 96]
-proposals: {{store: {store}}}
-sampling: {{images_per_batch: 2, foreground: 4, background: 12, jittered: 2}}
-head: {{kind: marginal, box_regression: cells, auxiliary: 0.0, carry_over: 0}}
-distillation: {{weight: 1.0, regions: 3}}
-optimisation: {{steps: 2, frozen: 4e, warm_up: 1, averaging: 0.5, precision: fp32}}
-validation: {{every: 0}}
-detection: {{method: both, limit: 7, kindred: true}}
-device: cpu
-checkpoint_every: 1
-"""
+LEARNT = {
+    "distillation": "{weight: 1.0, regions: 3}",
+    "detection": "{method: both, limit: 7, kindred: true}",
+}
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, random_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_small_voc(tmp_path / "voc", tmp_path / "store")
-    Path("tiny.yaml").write_text(CONFIG.format(model=random_model, tree=tmp_path / "voc", store=tmp_path / "store"))
+    Path("tiny.yaml").write_text(tiny_config(random_model, tmp_path, **LEARNT))
     return tmp_path
 
 
