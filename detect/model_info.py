@@ -83,7 +83,8 @@ class ModelInfo:
         context: pixels of context around a region, of 224.
         box_regression: "none", "agnostic" (a box a region), "per_class" (a box a region and class), both from the
             averaged features; or "cells" (a box a region, from pool4's cells).
-        fit: it says how well a region's box fits, see `detect.region_fit`; probabilities are multiplied by that.
+        fit: whether it says how well a region's corrected box fits, see `detect.region_fit`; probabilities are then
+            multiplied by that.
     """
 
     name: str

@@ -23,7 +23,8 @@ class ClassifiedRegions:
     """What a network says of N regions, float32 on its device.
 
     Attributes:
-        probs: (N, K); of a model that knows how well boxes fit, of the class times that of its box fitting.
+        probs: (N, K); of a model that knows how well boxes fit, that of the class times that of the box fitting, so
+            that a region's sum is less.
         deltas: (N, 4) or (N, 4 K), see `detect.box_coding`; None without box regression.
     """
 

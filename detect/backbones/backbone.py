@@ -157,7 +157,7 @@ class Backbone(nn.Module):
             self.box_regressor = zero_linear(self.num_features, outputs)
 
     def add_region_fit(self) -> None:
-        """Make what says how well a region's box fits."""
+        """Make what says how well a region's box fits; without, it is None."""
         self.region_fit = RegionFit(self.cell_channels, self.cell_side, self.num_features)
 
 

@@ -149,11 +149,12 @@ def box_loss(deltas: Tensor, wanted: Tensor, regress: Tensor, labels: Tensor | N
 def fit_loss(fit: Tensor, corrections: Tensor | None, wanted: Tensor, near: Tensor) -> Tensor:
     """Binary cross-entropy of whether a region's corrected box fits its object: IoU of `FIT_IOU` or more.
 
-    IoU knows no scale along an axis, so that all regions are taken to be one square. What lies outside the image, which
-    detection cuts off, is not.
+    IoU knows no scale along an axis, so that all regions are taken to be one square. Detection cuts corrected boxes off
+    at the image's edge; here they are whole. After IoU-Net (Jiang et al. 2018), which learns the IoU itself.
 
     Args:
-        fit: (N,) log-odds. corrections: (N, 4) of the box regressor, which this teaches nothing; None: boxes stay.
+        fit: (N,) log-odds; N may be 0.
+        corrections: (N, 4) of the box regressor, which this teaches nothing; None: boxes stay.
         wanted: (N, 4) float32 that would make the box the object's.
         near: (N,) bool, regions near an object; others cost 0.
     Returns:
