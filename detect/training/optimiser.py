@@ -14,9 +14,15 @@ from detect.training.schedules import ScheduleSettings
 HEADS = ("classifier", "network.fc", "box_regressor", "region_fit", "auxiliary", "head.")
 
 
+OPTIMISERS = ("sgd", "adamw")
+SECOND_DECAY = 0.999  # of AdamW's mean of squared gradients; its authors'
+
+
 class OptimiserSettings(ScheduleSettings, Protocol):
     """What the optimiser needs to know; `configs.training.OptimisationConfig` is one."""
 
+    @property
+    def optimiser(self) -> str: ...
     @property
     def learning_rate(self) -> float: ...
     @property
@@ -32,7 +38,7 @@ class OptimiserSettings(ScheduleSettings, Protocol):
 
 
 def parameter_groups(network: nn.Module, settings: OptimiserSettings) -> list[dict[str, Any]]:
-    """SGD's groups: one for each rate, split into weights, which decay, and vectors, which do not.
+    """The optimiser's groups: one for each rate, split into weights, which decay, and vectors, which do not.
 
     Vectors are biases and the scales of batch normalisation. Frozen parameters are in no group; empty groups are
     left out.
@@ -71,6 +77,19 @@ def rate_of(name: str, settings: OptimiserSettings) -> float:
     return settings.head_rate if name.startswith(HEADS) else 1.0
 
 
-def optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.SGD:
-    """SGD with momentum over `parameter_groups`."""
-    return torch.optim.SGD(parameter_groups(network, settings), lr=settings.learning_rate, momentum=settings.momentum)
+def optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:
+    """What changes the weights of `parameter_groups`: `settings.optimiser` is one of `OPTIMISERS`.
+
+    "sgd": with momentum, as R-CNN and GoogLeNet. "adamw" (Loshchilov and Hutter 2019): each weight at a rate of its
+    own, `settings.momentum` the first of its two decays; `weight_decay` is a share of the weight itself then, and not
+    part of its gradient.
+
+    Raises:
+        ValueError: as `parameter_groups`, or if it is none of them.
+    """
+    groups = parameter_groups(network, settings)
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, SECOND_DECAY))
+    raise ValueError(f"optimiser: expected {' or '.join(OPTIMISERS)}, got {settings.optimiser!r}")

@@ -26,7 +26,7 @@ UNREADABLE = "unreadable"  # in a checkpoint
 
 
 class NetworkTraining(lightning.LightningModule, Generic[Sample]):
-    """A network in training, for `lightning.Trainer`, by SGD with a schedule and Polyak averaging.
+    """A network in training, for `lightning.Trainer`, by SGD or AdamW with a schedule and Polyak averaging.
 
     What is learnt is a subclass's: `sum_names`, `batch_loss` and `figures_of`. The loss of a step is the sum over what
     all processes have of the batch, divided by what a full batch has: how the batch is split between processes does not
@@ -137,9 +137,9 @@ class NetworkTraining(lightning.LightningModule, Generic[Sample]):
             logger.log_metrics(self._figures, self._batch.step)
 
     def configure_optimizers(self) -> Any:
-        """SGD, and its schedule step by step."""
-        sgd = optimiser(self.network, self.settings)
-        return {"optimizer": sgd, "lr_scheduler": {"scheduler": LambdaLR(sgd, self._factor), "interval": "step"}}
+        """The optimiser, and its schedule step by step."""
+        chosen = optimiser(self.network, self.settings)
+        return {"optimizer": chosen, "lr_scheduler": {"scheduler": LambdaLR(chosen, self._factor), "interval": "step"}}
 
     def transfer_batch_to_device(
         self, batch: TrainingBatch[Sample], device: torch.device, dataloader_idx: int

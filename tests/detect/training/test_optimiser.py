@@ -72,3 +72,25 @@ def test_two_steps_by_hand() -> None:
     assert [network.weight.item(), network.bias.item()] == pytest.approx([1.85, 0.9])
     sgd.step()  # velocity 0.5 · 1.5 + 1 + 0.25 · 1.85 = 2.2125; and 0.5 · 1 + 1 = 1.5
     assert [network.weight.item(), network.bias.item()] == pytest.approx([1.85 - 0.22125, 0.9 - 0.15])
+
+
+def test_two_steps_of_adamw_by_hand() -> None:
+    network = torch.nn.Linear(1, 1)
+    with torch.no_grad():
+        network.weight.fill_(2.0)
+        network.bias.fill_(1.0)
+    settings = TinySettings(optimiser="adamw", learning_rate=0.1, momentum=0.5, weight_decay=0.25)
+    adamw = optimiser(network, settings)
+    for gradient in (4.0, -2.0):
+        for parameter in (network.weight, network.bias):
+            parameter.grad = torch.full_like(parameter, gradient)
+        adamw.step()
+    # Step 1: mean 2 / (1 − 0.5) = 4, root of squares 4: both fall by 0.1; the weight before that to 2 · (1 − 0.1 · 0.25).
+    # Step 2: mean (0.5 · 2 − 0.5 · 2) / 0.75 = 0: only the weight decays.
+    assert network.weight.item() == pytest.approx((2 * 0.975 - 0.1) * 0.975)
+    assert network.bias.item() == pytest.approx(0.9)
+
+
+def test_another_optimiser_is_refused() -> None:
+    with pytest.raises(ValueError, match="optimiser: expected sgd or adamw, got 'lion'"):
+        optimiser(TinyNetwork(), TinySettings(optimiser="lion"))

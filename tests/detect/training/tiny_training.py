@@ -32,6 +32,7 @@ class TinySettings:
     """What `configs.training.OptimisationConfig` has."""
 
     steps: int = 12
+    optimiser: str = "sgd"
     learning_rate: float = 0.05
     momentum: float = 0.9
     weight_decay: float = 5e-4
