@@ -22,7 +22,7 @@ from detect.training.region_samples import RegionBatch
 from detect.training.schedules import schedule
 from detect.training.training_set import TrainingSet
 from detect.training.validation import MIN_SCORE, ValidationResult, score
-from detect.view_averaging import corrected
+from detect.view_averaging import average, joined
 
 FROZEN = "4e"
 
@@ -122,10 +122,7 @@ def detect_cached(classifier: RegionClassifier, regions: CachedRegions, held_bac
     for image in np.unique(images):
         rows = np.flatnonzero(images == image)
         answers = [classifier.classify(regions.features(part)) for part in np.array_split(rows, -(-len(rows) // 64))]
-        probs = torch.cat([one.probs for one in answers])
-        device_boxes = torch.from_numpy(boxes[rows]).to(probs.device)
-        if classifier.regresses_boxes:
-            deltas = torch.cat([one.deltas for one in answers])
-            device_boxes, probs = corrected(device_boxes, probs, [deltas], tuple(sizes[rows[0]].tolist()))
-        detections[int(image)] = suppress(device_boxes, probs, min_score=MIN_SCORE)
+        own = torch.from_numpy(boxes[rows]).to(classifier.device)
+        found = average(own, [joined(answers)], tuple(sizes[rows[0]].tolist()))
+        detections[int(image)] = suppress(*found, min_score=MIN_SCORE)
     return score(held_back, detections)

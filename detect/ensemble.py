@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from detect.class_tables import DetectionClass
 from detect.model_file import Model, load_model
@@ -119,10 +120,11 @@ def _called(one: DetectionClass) -> str:
 
 
 def _split(answers: ClassifiedRegions, sizes: list[int]) -> list[ClassifiedRegions]:
+    nothing: list[Tensor | None] = [None] * len(sizes)
     probs = torch.split(answers.probs, sizes)
-    if answers.deltas is None:
-        return [ClassifiedRegions(one, None) for one in probs]
-    return [ClassifiedRegions(*both) for both in zip(probs, torch.split(answers.deltas, sizes), strict=True)]
+    deltas = nothing if answers.deltas is None else torch.split(answers.deltas, sizes)
+    fits = nothing if answers.fit is None else torch.split(answers.fit, sizes)
+    return [ClassifiedRegions(*one) for one in zip(probs, deltas, fits, strict=True)]
 
 
 def _reading_alike(members: Sequence[Member]) -> list[list[Member]]:

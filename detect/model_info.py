@@ -84,7 +84,7 @@ class ModelInfo:
         box_regression: "none", "agnostic" (a box a region), "per_class" (a box a region and class), both from the
             averaged features; or "cells" (a box a region, from pool4's cells).
         fit: whether it says how well a region's corrected box fits, see `detect.region_fit`; probabilities are then
-            multiplied by that.
+            multiplied by that (of several models, by the mean of those that say it).
     """
 
     name: str

@@ -23,13 +23,14 @@ class ClassifiedRegions:
     """What a network says of N regions, float32 on its device.
 
     Attributes:
-        probs: (N, K); of a model that knows how well boxes fit, that of the class times that of the box fitting, so
-            that a region's sum is less.
+        probs: (N, K), of the classes.
         deltas: (N, 4) or (N, 4 K), see `detect.box_coding`; None without box regression.
+        fit: (N,), the probability that the box fits an object; None of a model that has not learnt it.
     """
 
     probs: Tensor
     deltas: Tensor | None
+    fit: Tensor | None = None
 
 
 class RegionClassifier:
@@ -75,11 +76,11 @@ class RegionClassifier:
         return self._box_regressor is not None
 
     def __call__(self, regions: Tensor) -> Tensor:
-        """(N, 3, S, S) normalised regions, any float type → float32 probabilities (N, K) on the device."""
+        """(N, 3, S, S) normalised regions, any float type → float32 probabilities of the classes (N, K) on the device."""
         return self.classify(regions).probs
 
     def classify(self, regions: Tensor) -> ClassifiedRegions:
-        """(N, 3, S, S) normalised regions, any float type → probabilities and, with box regression, deltas."""
+        """(N, 3, S, S) normalised regions, any float type → probabilities and what else the network says."""
         return self._classify(*self._tail(self.stem(regions)))
 
     def classify_maps(self, maps: Tensor) -> ClassifiedRegions:
@@ -100,9 +101,8 @@ class RegionClassifier:
             read = cells if isinstance(regressor, CellBoxRegressor) else features
             deltas = None if regressor is None else regressor(read)
             probs = self.head(self.network.classifier(features))
-            if self._region_fit is not None:
-                probs = probs * torch.sigmoid(self._region_fit(cells, features))[:, None]
-            return ClassifiedRegions(probs, deltas)
+            fit = None if self._region_fit is None else torch.sigmoid(self._region_fit(cells, features))
+            return ClassifiedRegions(probs, deltas, fit)
 
     @torch.inference_mode()
     def logits(self, regions: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ What networks have in common is made once: the warped pixels of a region, the re
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -129,4 +130,6 @@ def _joined(regions: list[Tensor]) -> Tensor:
 
 
 def _mirrored_back(answer: ClassifiedRegions) -> ClassifiedRegions:
-    return ClassifiedRegions(answer.probs, None if answer.deltas is None else mirrored_deltas(answer.deltas))
+    if answer.deltas is None:
+        return answer
+    return dataclasses.replace(answer, deltas=mirrored_deltas(answer.deltas))

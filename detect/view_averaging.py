@@ -1,4 +1,4 @@
-"""The mean of what several views say of an image's regions: its probabilities, and its corrected boxes."""
+"""The mean of what several views say of an image's regions: their scores, and their corrected boxes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from detect.region_classifier import ClassifiedRegions
 def average(boxes: Tensor, answers: Sequence[ClassifiedRegions], image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The mean of what views say of an image's regions; it stays on their device.
 
-    Boxes are the mean over the views that regress them, where there is one, else the proposals.
+    Boxes are the mean over the views that regress them, where there is one, else the proposals. Scores are the mean
+    probability of a class, times the mean probability that the box fits over the views that know it, where there is one.
 
     Args:
         boxes: (N, 4) xyxy pixels.
-        answers: of each view, at least one, on the N regions; deltas may be (N, 4), (N, 4 K) or None in any mixture.
+        answers: of each view, at least one, on the N regions; deltas may be (N, 4), (N, 4 K) or None in any mixture,
+            and fit too.
         image_size: (height, width) in pixels.
     Returns:
-        Boxes (N, 4), or (N, K, 4) where a view has a box for each class; probabilities (N, K).
+        Boxes (N, 4), or (N, K, 4) where a view has a box for each class; scores (N, K).
     """
     probs = _mean([answer.probs for answer in answers])
+    fits = [answer.fit for answer in answers if answer.fit is not None]
+    if fits:
+        probs = probs * _mean(fits)[:, None]
     deltas = [answer.deltas for answer in answers if answer.deltas is not None]
     return corrected(boxes, probs, deltas, image_size) if deltas else (boxes, probs)
 
@@ -50,9 +55,14 @@ def corrected(
 
 
 def joined(answers: Sequence[ClassifiedRegions]) -> ClassifiedRegions:
-    """One view's answers on regions one after the other; all have deltas, or none."""
+    """One view's answers on regions one after the other; all have deltas, or none, and fit likewise."""
     deltas = [answer.deltas for answer in answers if answer.deltas is not None]
-    return ClassifiedRegions(torch.cat([answer.probs for answer in answers]), torch.cat(deltas) if deltas else None)
+    fits = [answer.fit for answer in answers if answer.fit is not None]
+    return ClassifiedRegions(
+        torch.cat([answer.probs for answer in answers]),
+        torch.cat(deltas) if deltas else None,
+        torch.cat(fits) if fits else None,
+    )
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:

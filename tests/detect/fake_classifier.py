@@ -22,10 +22,11 @@ class FakeClassifier:
 
     Args:
         box_outputs: 0, 4, or 4 for each of the four classes.
+        fit: it says how well a region's box fits.
         changes: of its description.
     """
 
-    def __init__(self, seed: int = 0, *, box_outputs: int = 0, **changes: Any) -> None:
+    def __init__(self, seed: int = 0, *, box_outputs: int = 0, fit: bool = False, **changes: Any) -> None:
         generator = torch.Generator().manual_seed(seed)
         self.device = torch.device("cpu")
         self.info = dataclasses.replace(bvlc_info(), **{"name": f"fake {seed}", "classes": CLASSES, **changes})
@@ -35,6 +36,7 @@ class FakeClassifier:
         cells = CHANNELS * 14 * 14
         self._layer = torch.randn(cells, len(CLASSES), generator=generator) / cells**0.5
         self._boxes = torch.randn(cells, box_outputs, generator=generator) / cells**0.5
+        self._fit = torch.randn(cells, generator=generator) / cells**0.5 if fit else None
 
     def stem(self, images: Tensor) -> Tensor:
         self.stems.append(tuple(images.shape))
@@ -47,7 +49,8 @@ class FakeClassifier:
         self.passes.append(len(maps))
         features = maps.reshape(len(maps), -1)
         deltas = features @ self._boxes if self._boxes.shape[1] else None
-        return ClassifiedRegions(torch.softmax(features @ self._layer, dim=1), deltas)
+        fit = None if self._fit is None else torch.sigmoid(features @ self._fit)
+        return ClassifiedRegions(torch.softmax(features @ self._layer, dim=1), deltas, fit)
 
     def _maps(self, images: Tensor) -> Tensor:
         return F.conv2d(images.float().contiguous(), self._filters, stride=16)

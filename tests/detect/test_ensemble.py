@@ -73,7 +73,7 @@ def test_flip_gives_the_mean_of_a_region_and_its_mirror_image(model_files: list[
 def test_with_flip_a_mirrored_image_has_mirrored_answers(
     box_outputs: tuple[int, ...], shared: SharedSettings | None
 ) -> None:
-    networks = [FakeClassifier(seed, box_outputs=outputs) for seed, outputs in enumerate(box_outputs)]
+    networks = [FakeClassifier(seed, box_outputs=count, fit=count == 4) for seed, count in enumerate(box_outputs)]
     there, back = IMAGE[:, ::-1].copy(), mirrored_boxes(BOXES, 96)
 
     def difference(flip: bool) -> float:
@@ -86,8 +86,22 @@ def test_with_flip_a_mirrored_image_has_mirrored_answers(
     assert difference(flip=False) > 1e-2, "the networks do tell left from right"
 
 
+def test_how_well_boxes_fit_is_the_mean_of_those_that_know() -> None:
+    """The oracle asks each network by itself."""
+    networks = [FakeClassifier(seed, fit=seed < 2) for seed in range(3)]
+    plain, fits = [], []
+    for one in networks:
+        answer = one.classify(RegionWarper(IMAGE, one.info.input).regions(BOXES))
+        plain.append(answer.probs)
+        if answer.fit is not None:
+            fits.append(answer.fit)
+    assert len(fits) == 2
+    _, scores = said(members(*networks), IMAGE, BOXES)
+    torch.testing.assert_close(scores, sum(plain) / 3 * (sum(fits) / 2)[:, None])
+
+
 def test_the_order_of_models_does_not_matter() -> None:
-    networks = [FakeClassifier(seed, box_outputs=outputs) for seed, outputs in enumerate((0, 4, 16))]
+    networks = [FakeClassifier(seed, box_outputs=count, fit=count == 4) for seed, count in enumerate((0, 4, 16))]
     boxes, probs = said(members(*networks), IMAGE, BOXES)
     for order in ((1, 2, 0), (2, 1, 0)):
         other_boxes, other_probs = said(members(*(networks[i] for i in order)), IMAGE, BOXES)

@@ -113,7 +113,7 @@ def without_fit(model: Model) -> Model:
 
 @pytest.mark.parametrize("box_regression", ["cells", "agnostic", "none"])
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 3e-2)])
-def test_probabilities_are_multiplied_by_it(
+def test_it_is_said_of_every_region(
     fit: RegionFit, box_regression: str, precision: str, tolerance: float
 ) -> None:
     model = model_with(fit, box_regression)
@@ -122,19 +122,24 @@ def test_probabilities_are_multiplied_by_it(
         cells = model.network.cells(maps)
         expected = torch.sigmoid(fit(cells, model.network.features(cells)))
     assert expected.std() > 1e-3
-    plain, found = (classified(one, precision=precision).probs for one in (without_fit(model), model))
-    torch.testing.assert_close(found, plain * expected[:, None], rtol=tolerance, atol=tolerance)
-    assert found.dtype == torch.float32
+    plain, found = (classified(one, precision=precision) for one in (without_fit(model), model))
+    assert torch.equal(found.probs, plain.probs), "what is in it is another question"
+    assert plain.fit is None
+    assert found.fit is not None
+    torch.testing.assert_close(found.fit, expected, rtol=tolerance, atol=tolerance)
+    assert found.fit.dtype == torch.float32
 
 
 def test_it_is_asked_of_the_boxes_that_it_knows_alone(fit: RegionFit) -> None:
     """Of uncorrected boxes it says nothing where it has learnt of corrected ones."""
     model = model_with(fit, "cells")
-    plain = classified(without_fit(model))
-    assert torch.equal(classified(model, box_regression=False).probs, plain.probs)
+    assert classified(model).fit is not None
+    assert classified(model, box_regression=False).fit is None
     never = model_with(fit, "none")
-    assert torch.equal(classified(never, box_regression=False).probs, classified(never).probs)
-    assert not torch.equal(classified(never).probs, classified(without_fit(never)).probs)
+    asked, same = classified(never).fit, classified(never, box_regression=False).fit
+    assert asked is not None
+    assert same is not None
+    assert torch.equal(asked, same)
 
 
 def test_it_is_not_rounded(fit: RegionFit) -> None:

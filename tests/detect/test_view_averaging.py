@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -17,11 +18,12 @@ BOXES = torch.tensor([[0.0, 0, 4, 4], [10, 2, 20, 10]])
 K = 3
 
 
-def view(seed: int, outputs: int | None) -> ClassifiedRegions:
+def view(seed: int, outputs: int | None, *, fit: bool = False) -> ClassifiedRegions:
     """Made-up answers on BOXES, with so many outputs of box regression."""
     generator = torch.Generator().manual_seed(seed)
     deltas = None if outputs is None else torch.randn(len(BOXES), outputs, generator=generator)
-    return ClassifiedRegions(torch.rand(len(BOXES), K, generator=generator), deltas)
+    probs = torch.rand(len(BOXES), K, generator=generator)
+    return ClassifiedRegions(probs, deltas, torch.rand(len(BOXES), generator=generator) if fit else None)
 
 
 def by_loops(answers: list[ClassifiedRegions]) -> tuple[list[list[list[float]]], list[list[float]]]:
@@ -51,6 +53,28 @@ def test_two_views_by_hand() -> None:
     boxes, probs = average(torch.tensor([[0.0, 0, 4, 4]]), [one, other], SIZE)
     torch.testing.assert_close(boxes, torch.tensor([[1.0, 0, 5, 4]]))
     torch.testing.assert_close(probs, torch.tensor([[0.4, 0.2]]))
+
+
+@pytest.mark.parametrize("outputs", [None, 4])
+def test_how_well_a_box_fits_is_asked_of_those_who_know(outputs: int | None) -> None:
+    """By hand: the mean of two of three views, times the mean probability of all three."""
+    answers = [view(0, outputs, fit=True), view(1, outputs), view(2, outputs, fit=True)]
+    boxes, scores = average(BOXES, answers, SIZE)
+    plain_boxes, probs = average(BOXES, [dataclasses.replace(one, fit=None) for one in answers], SIZE)
+    assert torch.equal(boxes, plain_boxes)
+    first, _, third = (one.fit for one in answers)
+    assert first is not None
+    assert third is not None
+    for n in range(len(BOXES)):
+        fit = (float(first[n]) + float(third[n])) / 2
+        wanted = probs[n] if probs[n].min() < 0 else probs[n] * fit  # −1: nothing of the box is on the image
+        torch.testing.assert_close(scores[n], wanted)
+
+
+def test_one_view_that_knows_it_is_the_product() -> None:
+    one = view(0, None, fit=True)
+    assert one.fit is not None
+    assert torch.equal(average(BOXES, [one], SIZE)[1], one.probs * one.fit[:, None])
 
 
 @pytest.mark.parametrize("outputs", list(itertools.product([None, 4, 4 * K], repeat=2)), ids=str)
@@ -115,8 +139,13 @@ def test_no_regions() -> None:
 
 @pytest.mark.parametrize("outputs", [None, 4])
 def test_answers_one_after_the_other(outputs: int | None) -> None:
-    one, other = view(0, outputs), view(1, outputs)
+    one, other = view(0, outputs, fit=True), view(1, outputs, fit=True)
     both = joined([one, other])
+    assert one.fit is not None
+    assert other.fit is not None
+    assert both.fit is not None
+    assert torch.equal(both.fit, torch.cat([one.fit, other.fit]))
+    assert joined([view(0, outputs), view(1, outputs)]).fit is None
     assert torch.equal(both.probs, torch.cat([one.probs, other.probs]))
     if outputs is None:
         assert both.deltas is None
