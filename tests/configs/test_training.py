@@ -12,7 +12,7 @@ import pytest
 
 import configs
 from configs.data_config import DataConfig
-from configs.training import ClassifierTrainingConfig, DistillationConfig, HeadConfig
+from configs.training import ClassifierTrainingConfig, DistillationConfig, HeadConfig, OptimisationConfig
 from configs.training_parts import run_settings
 from configs.training_regions import DetectionDefaultsConfig
 from tools.train_options import build_parser, config_of
@@ -62,6 +62,11 @@ def test_shared_regions_from_the_command_line() -> None:
 def test_what_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         ClassifierTrainingConfig(**{**SHARED, **changes})
+
+
+def test_another_optimiser_is_refused() -> None:
+    with pytest.raises(ValueError, match=re.escape("--optimisation.optimiser: expected one of sgd, adamw, got 'adam'")):
+        OptimisationConfig(optimiser="adam")
 
 
 def test_help_explains_them(capsys: pytest.CaptureFixture[str]) -> None:

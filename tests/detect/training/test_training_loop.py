@@ -55,16 +55,19 @@ def untimed(folder: Path) -> list[dict[str, float]]:
     return [{name: value for name, value in row.items() if name != "regions_per_second"} for row in rows]
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 @pytest.mark.parametrize(("every", "killed"), [(1, (1, 2, 5, 11)), (4, (3, 6, 9, 11)), (5, (11,))])
 def test_killed_at_any_step_and_resumed_it_ends_with_the_same_weights(
-    tmp_path: Path, every: int, killed: tuple[int, ...]
+    tmp_path: Path, every: int, killed: tuple[int, ...], optimiser: str
 ) -> None:
-    whole = tiny_module()
+    settings = TinySettings(optimiser=optimiser)
+    whole = tiny_module(settings)
     tiny_fit(whole, tmp_path / "whole", checkpoint_every=every)
     for step in killed:
         with pytest.raises(Killed):
-            tiny_fit(tiny_module(), tmp_path / "parts", checkpoint_every=every, resume=True, change=killed_at(step))
-    resumed = tiny_module()
+            again = tiny_module(settings)
+            tiny_fit(again, tmp_path / "parts", checkpoint_every=every, resume=True, change=killed_at(step))
+    resumed = tiny_module(settings)
     result = tiny_fit(resumed, tmp_path / "parts", checkpoint_every=every, resume=True)
     assert (result.step, result.finished) == (12, True)
     assert_same(weights(whole), weights(resumed))
