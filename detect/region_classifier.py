@@ -76,7 +76,7 @@ class RegionClassifier:
         return self._box_regressor is not None
 
     def __call__(self, regions: Tensor) -> Tensor:
-        """(N, 3, S, S) normalised regions, any float type → float32 probabilities of the classes (N, K) on the device."""
+        """(N, 3, S, S) normalised regions, any float type → float32 (N, K), of the classes, on the device."""
         return self.classify(regions).probs
 
     def classify(self, regions: Tensor) -> ClassifiedRegions:

@@ -15,7 +15,8 @@ def average(boxes: Tensor, answers: Sequence[ClassifiedRegions], image_size: tup
     """The mean of what views say of an image's regions; it stays on their device.
 
     Boxes are the mean over the views that regress them, where there is one, else the proposals. Scores are the mean
-    probability of a class, times the mean probability that the box fits over the views that know it, where there is one.
+    probability of a class; times the mean probability that the box fits, over the views that know it, where there is
+    one.
 
     Args:
         boxes: (N, 4) xyxy pixels.

@@ -113,9 +113,7 @@ def without_fit(model: Model) -> Model:
 
 @pytest.mark.parametrize("box_regression", ["cells", "agnostic", "none"])
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 3e-2)])
-def test_it_is_said_of_every_region(
-    fit: RegionFit, box_regression: str, precision: str, tolerance: float
-) -> None:
+def test_it_is_said_of_every_region(fit: RegionFit, box_regression: str, precision: str, tolerance: float) -> None:
     model = model_with(fit, box_regression)
     maps = F.relu(torch.randn(5, 832, 14, 14, generator=torch.Generator().manual_seed(1)))
     with torch.no_grad():

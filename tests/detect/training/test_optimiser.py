@@ -85,7 +85,7 @@ def test_two_steps_of_adamw_by_hand() -> None:
         for parameter in (network.weight, network.bias):
             parameter.grad = torch.full_like(parameter, gradient)
         adamw.step()
-    # Step 1: mean 2 / (1 − 0.5) = 4, root of squares 4: both fall by 0.1; the weight before that to 2 · (1 − 0.1 · 0.25).
+    # Step 1: mean 2 / (1 − 0.5) = 4, root of squares 4: both fall by 0.1; the weight by 0.1 · 0.25 of itself before.
     # Step 2: mean (0.5 · 2 − 0.5 · 2) / 0.75 = 0: only the weight decays.
     assert network.weight.item() == pytest.approx((2 * 0.975 - 0.1) * 0.975)
     assert network.bias.item() == pytest.approx(0.9)

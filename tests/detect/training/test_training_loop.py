@@ -64,8 +64,8 @@ def test_killed_at_any_step_and_resumed_it_ends_with_the_same_weights(
     whole = tiny_module(settings)
     tiny_fit(whole, tmp_path / "whole", checkpoint_every=every)
     for step in killed:
+        again = tiny_module(settings)
         with pytest.raises(Killed):
-            again = tiny_module(settings)
             tiny_fit(again, tmp_path / "parts", checkpoint_every=every, resume=True, change=killed_at(step))
     resumed = tiny_module(settings)
     result = tiny_fit(resumed, tmp_path / "parts", checkpoint_every=every, resume=True)
