@@ -114,8 +114,8 @@ class OptimisationConfig:
         optimiser: sgd (with momentum, as R-CNN and GoogLeNet) or adamw, whose rates are some fortieth of sgd's.
         learning_rate: R-CNN, of sgd: 1e-3.
         momentum: R-CNN, GoogLeNet: 0.9. Of adamw the decay of its mean of gradients.
-        weight_decay: of weights, not of biases. R-CNN: 5e-4. Of adamw apart from the gradient: some
-            hundred times as much.
+        weight_decay: of weights, not of biases. R-CNN: 5e-4. Of adamw apart from the gradient: some hundred
+            times as much.
         schedule: constant; step (a tenth at each of `drops`); googlenet (−4 % every 8 epochs); cosine.
         drops: fractions of `steps` at which `step` drops, R-CNN: once, here 2/3 and 8/9.
         warm_up: steps over which the rate rises linearly from a tenth of it.

@@ -12,8 +12,6 @@ from detect.training.schedules import ScheduleSettings
 
 # How the names of a network's head modules begin; network.fc is the classifier of torchvision's form, head. MultiBox's.
 HEADS = ("classifier", "network.fc", "box_regressor", "region_fit", "auxiliary", "head.")
-
-
 OPTIMISERS = ("sgd", "adamw")
 SECOND_DECAY = 0.999  # of AdamW's mean of squared gradients; its authors'
 
