@@ -36,8 +36,10 @@ from detect.image_decoding import decode_image
 from detect.image_sources import find_images
 from detect.model_file import load_model
 from detect.model_zoo import find_model_file
+from detect.region_classifier import ClassifiedRegions
 from detect.region_warp import RegionWarper, WarpSettings, add_context
 from detect.shared_regions import LevelImages, SharedRegions
+from detect.view_averaging import average, joined
 from detect.zero_shot_head import ZeroShotHead
 
 STAGES = ("propose", "map", "read", "classify", "suppress")
@@ -60,15 +62,24 @@ class Ours:
         device = detector.classifier.device
         boxes = clock("propose", lambda: detector.proposer(image).boxes)
         reader = clock("map", lambda: self.reader(image, boxes))
-        probs = []
+        answers = []
         measured = boxes[evenly(len(boxes), self.regions)]
         for start in range(0, len(measured), detector.batch_size):
             part = measured[start : start + detector.batch_size]
             regions = clock("read", lambda part=part: reader.regions(part))
-            probs.append(clock("classify", lambda regions=regions: self.classify(regions).probs))
+            answers.append(clock("classify", lambda regions=regions: self.classify(regions)))
         clock.multiply(len(boxes) / len(measured))
-        device_boxes, all_probs = torch.from_numpy(boxes).to(device), repeat(torch.cat(probs), len(boxes))
-        clock("suppress", lambda: detector.settings.suppressed(device_boxes, all_probs))
+        device_boxes, answer, size = (
+            torch.from_numpy(boxes).to(device),
+            joined(answers),
+            (image.shape[0], image.shape[1]),
+        )
+        every = ClassifiedRegions(
+            repeat(answer.probs, len(boxes)),
+            None if answer.deltas is None else repeat(answer.deltas, len(boxes)),
+            None if answer.fit is None else repeat(answer.fit, len(boxes)),
+        )
+        clock("suppress", lambda: detector.settings.suppressed(*average(device_boxes, [every], size)))
         return clock.seconds, len(boxes)
 
     def reader(self, image: np.ndarray, boxes: np.ndarray) -> RegionWarper | SharedRegions:

@@ -25,7 +25,8 @@ class ClassifiedRegions:
     Attributes:
         probs: (N, K), of the classes.
         deltas: (N, 4) or (N, 4 K), see `detect.box_coding`; None without box regression.
-        fit: (N,), the probability that the box fits an object; None of a model that has not learnt it.
+        fit: (N,), the probability that the box fits an object; None of a model that has not learnt it of
+            such boxes.
     """
 
     probs: Tensor

@@ -12,9 +12,10 @@ import pytest
 
 import configs
 from configs.data_config import DataConfig
-from configs.training import ClassifierTrainingConfig, DistillationConfig, HeadConfig, OptimisationConfig
+from configs.training import OPTIMISERS, ClassifierTrainingConfig, DistillationConfig, HeadConfig, OptimisationConfig
 from configs.training_parts import run_settings
 from configs.training_regions import DetectionDefaultsConfig
+from detect.training import optimiser
 from tools.train_options import build_parser, config_of
 
 FOLDER = Path(configs.__file__).parent
@@ -67,6 +68,7 @@ def test_what_is_refused(changes: dict[str, Any], message: str) -> None:
 def test_another_optimiser_is_refused() -> None:
     with pytest.raises(ValueError, match=re.escape("--optimisation.optimiser: expected one of sgd, adamw, got 'adam'")):
         OptimisationConfig(optimiser="adam")
+    assert OPTIMISERS == optimiser.OPTIMISERS, "known to settings without torch, and to what makes them"
 
 
 def test_help_explains_them(capsys: pytest.CaptureFixture[str]) -> None:
