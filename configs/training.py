@@ -124,8 +124,8 @@ class OptimisationConfig:
         rates: of single modules, as multiples of learning_rate: {inception_4a: 0.1}, of MultiBox
             {trunk.network.inception_4a: 0.1}; what a parameter's name begins with, the longest that fits.
         frozen: stages up to and including this one of the network do not change and are not differentiated; none, or of
-            GoogLeNet conv1, conv2, 3a … 4e. An error names those of others. all, of `train classifier`: nothing changes
-            but `head.fit`.
+            GoogLeNet conv1, conv2, 3a … 4e. An error names those of others. Of `train classifier` too: classifier,
+            nothing changes but box regression and `head.fit`; all, nothing but `head.fit`.
         clip: largest norm of the gradient; None: none.
         averaging: decay of the Polyak average that is saved; 0: none. It rises to it as (1 + t) / (10 + t).
         precision: auto, fp32 or bf16 (autocast).

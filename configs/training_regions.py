@@ -20,7 +20,8 @@ class SamplingConfig:
         background: regions a batch that are on none. R-CNN: 96.
         foreground_iou: from it on, a region is the object it overlaps best (R-CNN: 0.5).
         background_iou: low and high end, [low, high), of the overlap of background regions (R-CNN: 0 to 0.5).
-        regression_iou: above it, a region takes part in box regression (R-CNN: 0.6).
+        regression_iou: above it, a region takes part in box regression (R-CNN: 0.6); below foreground_iou, one that is
+            background to the classifier too.
         fit_iou: from it on, and above 0, a region teaches how well its box fits its object (`head.fit`); of others
             nobody knows.
         jittered: additional candidates for each object, made from its box by moving and scaling it at random.
@@ -60,7 +61,7 @@ class SamplingConfig:
                 f"sampling: expected 0 <= background_iou low < high <= foreground_iou <= 1, "
                 f"got {low}, {high}, {self.foreground_iou}"
             )
-        check_range("sampling.regression_iou", self.regression_iou, least=self.foreground_iou, most=1.0)
+        check_range("sampling.regression_iou", self.regression_iou, least=0.0, most=1.0)
         check_range("sampling.fit_iou", self.fit_iou, least=0.0, most=1.0)
         check_range("sampling.jitter", self.jitter, least=0.0, most=1.0)
         check_range("sampling.photometric", self.photometric, least=0.0, most=1.0)

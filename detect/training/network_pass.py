@@ -13,7 +13,8 @@ from detect.cell_box_regressor import HIDDEN, CellBoxRegressor
 from detect.region_fit import HIDDEN as FIT_HIDDEN
 from proposals.device_copy import on_device
 
-ALL = "all"  # in the place of a stage: these, and all after them
+CLASSIFIER = "classifier"  # in the place of a stage: these, and the classifier after them
+ALL = "all"  # these, and all after them but how well boxes fit
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def training_outputs(
 
     Args:
         images: (N, 3, 224, 224) normalised regions; N may be 0.
-        frozen: stages up to and including this one run without gradients; "none": none, "all": all.
+        frozen: stages up to and including this one run without gradients; "none": none, "classifier" and "all": all.
         slots: (N,) places of the regions in the global batch; a region's dropout depends on its place alone. On the
             CPU, where they are checked and the masks are drawn: a GPU would be waited for.
         generator_seed: of the dropout masks; from 0 on, another one each step (`step_seed`).
@@ -137,19 +138,24 @@ def freeze(network: Backbone, frozen: str) -> None:
     """Let the stages up to and including `frozen` keep their weights, and all else learn.
 
     An auxiliary classifier on a frozen stage is frozen too, so that every weight that learns takes part in every
-    pass of `training_outputs`. With "all" nothing learns but how well boxes fit.
+    pass of `training_outputs`. With "classifier" only what says something of boxes learns, box regression and how well
+    boxes fit; with "all" the latter alone.
 
     Raises:
         ValueError: if there is no such stage, or nothing would learn.
     """
-    if frozen == ALL:
-        if network.region_fit is None:
+    if frozen in (CLASSIFIER, ALL):
+        heads = [network.region_fit] if frozen == ALL else [network.region_fit, network.box_regressor]
+        if all(head is None for head in heads):
+            left = "head.fit" if frozen == ALL else "head.fit and head.box_regression"
             raise ValueError(
-                f"frozen: expected none or {' or '.join(network.stages)} with {network.name}, got all, which leaves "
-                "nothing to learn but head.fit of train classifier"
+                f"frozen: expected none or {' or '.join(network.stages)} with {network.name}, got {frozen}, which "
+                f"leaves nothing to learn but {left} of train classifier"
             )
         network.requires_grad_(False)
-        network.region_fit.requires_grad_(True)
+        for head in heads:
+            if head is not None:
+                head.requires_grad_(True)
         return
     stages = frozen_stages(network, frozen)
     network.requires_grad_(True)
@@ -162,14 +168,14 @@ def freeze(network: Backbone, frozen: str) -> None:
 
 
 def frozen_stages(network: Backbone, frozen: str) -> tuple[str, ...]:
-    """The stages up to and including `frozen`, in order; none for "none", and each of them for "all".
+    """The stages up to and including `frozen`, in order; none for "none", each of them for "classifier" and "all".
 
     Raises:
         ValueError: if there is no such stage.
     """
     if frozen == "none":
         return ()
-    if frozen == ALL:
+    if frozen in (CLASSIFIER, ALL):
         return network.stages
     if frozen not in network.stages:
         raise ValueError(f"frozen: expected none or {' or '.join(network.stages)} with {network.name}, got {frozen!r}")

@@ -37,7 +37,7 @@ def shared_outputs(
 
     Args:
         images: those that have regions; may be none. N is the number of their regions, in this order.
-        frozen: stages up to and including this one run without gradients; "none": none, "all": all.
+        frozen: stages up to and including this one run without gradients; "none": none, "classifier" and "all": all.
         slots, generator_seed, total_slots, dropout: as of `training_outputs`.
     Raises:
         ValueError: if there is no such stage, or a slot is not below total_slots.

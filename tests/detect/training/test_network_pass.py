@@ -243,6 +243,18 @@ def test_how_well_boxes_fit_is_learnt_of_what_detection_says_and_teaches_nothing
     assert taught == {name for name, _ in network.named_parameters() if name.startswith("region_fit.")}
 
 
+def test_frozen_classifier_wants_something_that_says_something_of_boxes() -> None:
+    network = GoogLeNet(3)
+    with pytest.raises(
+        ValueError, match=r"got classifier, which leaves nothing to learn but head.fit and head.box_regression"
+    ):
+        freeze(network, "classifier")
+    network = GoogLeNet(3, box_outputs=4)
+    freeze(network, "classifier")
+    learning = {name for name, one in network.named_parameters() if one.requires_grad}
+    assert learning == {"box_regressor.weight", "box_regressor.bias"}
+
+
 def test_frozen_all_leaves_that_alone_to_learn() -> None:
     network = GoogLeNet(3, auxiliary=True, box_outputs=4, box_cells=True)
     with pytest.raises(
@@ -255,5 +267,10 @@ def test_frozen_all_leaves_that_alone_to_learn() -> None:
     learning = {name for name, one in network.named_parameters() if one.requires_grad}
     assert learning == {name for name, _ in network.named_parameters() if name.startswith("region_fit.")}
     assert frozen_stages(network, "all") == STAGES
+    freeze(network, "classifier")
+    learning = {name for name, one in network.named_parameters() if one.requires_grad}
+    heads = ("region_fit.", "box_regressor.")
+    assert learning == {name for name, _ in network.named_parameters() if name.startswith(heads)}
+    assert frozen_stages(network, "classifier") == STAGES
     freeze(network, "none")
     assert all(one.requires_grad for one in network.parameters())

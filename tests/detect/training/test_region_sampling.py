@@ -109,14 +109,15 @@ def plain_target(
     return (2, regressed, near) if low <= best_iou < high and not ignored else (None, None, None)
 
 
+@pytest.mark.parametrize("regression_iou", [0.3, 0.5, 0.6])
 @pytest.mark.parametrize("seed", range(20))
-def test_against_a_plain_loop(seed: int) -> None:
+def test_against_a_plain_loop(seed: int, regression_iou: float) -> None:
     rng = np.random.default_rng(seed)
     objects = random_boxes(int(rng.integers(0, 6)), SIZE, rng, smallest=20)
     near = jittered_boxes(objects, 10, 0.3, rng)
     proposals = np.concatenate([random_boxes(60, SIZE, rng), np.clip(near, 0, 100)])
     targets = rng.integers(IGNORED, 4, len(objects)).tolist()
-    settings = replace(EVERYTHING, background_iou=(0.1, 0.45), foreground_iou=0.55, regression_iou=0.5)
+    settings = replace(EVERYTHING, background_iou=(0.1, 0.45), foreground_iou=0.55, regression_iou=regression_iou)
     expected, matched, close = {}, {}, {}
     known = [number for number, target in enumerate(targets) if target != IGNORED]
     for box in np.concatenate([objects[known], proposals]):
