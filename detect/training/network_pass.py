@@ -145,17 +145,17 @@ def freeze(network: Backbone, frozen: str) -> None:
         ValueError: if there is no such stage, or nothing would learn.
     """
     if frozen in (CLASSIFIER, ALL):
-        heads = [network.region_fit] if frozen == ALL else [network.region_fit, network.box_regressor]
-        if all(head is None for head in heads):
+        of_boxes = [network.region_fit] if frozen == ALL else [network.region_fit, network.box_regressor]
+        learning = [one for one in of_boxes if one is not None]
+        if not learning:
             left = "head.fit" if frozen == ALL else "head.fit and head.box_regression"
             raise ValueError(
                 f"frozen: expected none or {' or '.join(network.stages)} with {network.name}, got {frozen}, which "
                 f"leaves nothing to learn but {left} of train classifier"
             )
         network.requires_grad_(False)
-        for head in heads:
-            if head is not None:
-                head.requires_grad_(True)
+        for one in learning:
+            one.requires_grad_(True)
         return
     stages = frozen_stages(network, frozen)
     network.requires_grad_(True)
