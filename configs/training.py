@@ -11,6 +11,7 @@ from configs.training_checks import check_training
 from configs.training_regions import DetectionDefaultsConfig, SamplingConfig, TrainProposalConfig
 
 OPTIMISERS = ("sgd", "adamw")
+HEADS_FROZEN = ("classifier", "all")  # in the place of a stage: no stage learns, and not all of what is after them
 SCHEDULES = ("constant", "step", "googlenet", "cosine")
 
 
@@ -263,10 +264,13 @@ class ClassifierTrainingConfig:
                 "distillation.weight: expected 0 without a model to start from, or with head.kind softmax, whose "
                 f"outputs are not a classification network's, got {self.distillation.weight}"
             )
-        if self.optimisation.frozen == "all" and not (self.head.fit and self.model and self.head.start == "classes"):
+        frozen, boxes = self.optimisation.frozen, self.head.box_regression
+        learns = self.head.fit or (frozen == "classifier" and boxes != "none")
+        if frozen in HEADS_FROZEN and not (learns and self.model and self.head.start == "classes"):
+            wanted = "head.fit, which alone learns then" if frozen == "all" else "head.fit or head.box_regression"
             raise ValueError(
-                "optimisation.frozen: expected with all head.fit, which alone learns then, a model to start from and "
-                f"head.start classes, got fit {self.head.fit}, model {self.model} and start {self.head.start}"
+                f"optimisation.frozen: expected with {frozen} {wanted}, a model to start from and head.start classes, "
+                f"got fit {self.head.fit}, boxes {boxes}, model {self.model} and start {self.head.start}"
             )
         for name, kindred in (("detection", self.detection.kindred), ("head", self.head.kindred)):
             if kindred and (self.head.kind != "marginal" or self.class_space != "det"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.backbone_choice import WITHOUT_A_MODEL, architecture_of
-from configs.training import ClassifierTrainingConfig
+from configs.training import HEADS_FROZEN, ClassifierTrainingConfig
 from configs.training_data import TrainingData
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
@@ -60,7 +60,7 @@ def build_start(
     from detect.training.network_start import start_network
 
     head, proposals = config.head, config.proposals
-    if config.optimisation.frozen == "all" and model is not None:
+    if config.optimisation.frozen in HEADS_FROZEN and model is not None:
         _check_same_heads(config, model.info)
     classes = with_kindred(data.train.classes, worn=True) if head.kindred else data.train.classes
     return start_network(
@@ -227,13 +227,14 @@ def run_settings(
 
 
 def _check_same_heads(config: ClassifierTrainingConfig, info: ModelInfo) -> None:
-    """Raises ValueError if a head would start anew where nothing but the fit of boxes learns."""
-    kind, boxes = config.head.kind, config.head.box_regression
-    if boxes != info.box_regression or (kind != info.head and (kind, info.head) != ("marginal", "zero_shot")):
-        raise ValueError(
-            f"optimisation.frozen: expected with all head.kind {info.head} and head.box_regression "
-            f"{info.box_regression}, as of the model, which do not learn, got {kind} and {boxes}"
-        )
+    """Raises ValueError if a head would start anew that does not learn."""
+    frozen, kind, boxes = config.optimisation.frozen, config.head.kind, config.head.box_regression
+    other_kind = kind != info.head and (kind, info.head) != ("marginal", "zero_shot")
+    if other_kind or (frozen == "all" and boxes != info.box_regression):
+        same, got = f"head.kind {info.head}", kind
+        if frozen == "all":
+            same, got = f"{same} and head.box_regression {info.box_regression}", f"{kind} and {boxes}"
+        raise ValueError(f"optimisation.frozen: expected with {frozen} {same}, as of the model, got {got}")
 
 
 def _rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -26,7 +26,6 @@ DET200 = (
     "train_det200_deeper",
     "train_det200_people",
     "train_det200_all_layers",
-    "train_det200_boxes",
     "train_det200_fit",
 )
 SHARED_REGIONS = ("train_photos_shared", *DET200)

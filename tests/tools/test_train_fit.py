@@ -75,6 +75,23 @@ def test_by_itself_after_a_run_and_an_interrupted_run_ends_alike(regions: str) -
     assert changed("third", "second") >= {"region_fit", "classifier"}, "it is learnt further"
 
 
+@pytest.mark.parametrize("regions", ["shared", "warp"])
+def test_with_box_regression_alone_it_ends_alike_too(regions: str) -> None:
+    heads = {"region_fit", "box_regressor"}
+    boxes = ("--optimisation.frozen", "classifier", "--sampling.regression_iou", "0.3")
+    assert train("first", "--head.fit", "false", "--head.box_regression", "none", regions=regions) == 0
+    assert train("second", "--model", "first/model.safetensors", *boxes, regions=regions) == 0
+    assert changed("second", "first") == set()
+    assert all(weights(Path("second"))[f"{head}.output.weight"].any() for head in heads), "both begin here"
+    on = ("--model", "second/model.safetensors", *boxes)
+    assert train("third", *on, regions=regions) == 0
+    assert changed("third", "second") == heads
+    Path("third/checkpoints/step-000002.ckpt").unlink()
+    whole = Path("third/model.safetensors").rename("whole.safetensors")
+    assert train("third", *on, "--resume", regions=regions) == 0
+    assert Path("third/model.safetensors").read_bytes() == whole.read_bytes()
+
+
 def test_a_share_of_the_start_leaves_out_what_began_without_an_opinion() -> None:
     once = ("--optimisation.steps", "1")
     assert train("out", *once) == 0
@@ -94,11 +111,18 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         assert train("out", "--optimisation.frozen", "all", *more) == 2
         assert got in one_line(capsys)
     assert train("out", "--optimisation.frozen", "all") == 2
-    boxes = "expected with all head.kind zero_shot and head.box_regression none, as of the model, which do not learn"
+    boxes = (
+        "expected with all head.kind zero_shot and head.box_regression none, as of the model, got marginal and cells"
+    )
     assert boxes in one_line(capsys), "the box regressor would start anew, and stay that way"
     boxless = ("--optimisation.frozen", "all", "--head.box_regression", "none")
     assert train("out", *boxless, "--head.kind", "softmax") == 2
     assert "got softmax and none" in one_line(capsys)
+    assert train("out", "--optimisation.frozen", "classifier", "--head.kind", "softmax") == 2
+    assert "expected with classifier head.kind zero_shot, as of the model, got softmax" in one_line(capsys)
+    nothing = ("--head.fit", "false", "--head.box_regression", "none")
+    assert train("out", "--optimisation.frozen", "classifier", *nothing) == 2
+    assert "expected with classifier head.fit or head.box_regression, a model" in one_line(capsys)
     assert train("out", "--head.box_regression", "per_class") == 2
     assert "head.fit: expected false with box_regression per_class" in one_line(capsys)
     assert train("out", "--sampling.fit_iou", "1.5") == 2
