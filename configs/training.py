@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from configs.data_config import DataConfig
+from configs.frozen_heads import check_frozen
 from configs.ranges import check_choice, check_least, check_range
 from configs.region_reading import REGIONS, check_short_sides
 from configs.training_checks import check_training
 from configs.training_regions import DetectionDefaultsConfig, SamplingConfig, TrainProposalConfig
 
 OPTIMISERS = ("sgd", "adamw")
-HEADS_FROZEN = ("classifier", "all")  # in the place of a stage: no stage learns, and not all of what is after them
 SCHEDULES = ("constant", "step", "googlenet", "cosine")
 
 
@@ -32,8 +32,8 @@ class HeadConfig:
         box_weight: of the box loss beside the classification loss.
         fit: learn how well a region's corrected box fits, whatever its class, by which `detect` then multiplies
             probabilities. Its gradients go nowhere else in the network, though they count in `optimisation.clip`. It is
-            learnt in any run, or by itself after one, with `optimisation.frozen` all. A run without it writes a model
-            without it, from whatever it starts. Not with box_regression per_class.
+            learnt in any run, or by itself after one, with `optimisation.frozen` all or classifier. A run
+            without it writes a model without it, from whatever it starts. Not with box_regression per_class.
         carry_over: after LSDA: number of nearest outputs with boxes whose change is carried to each output of a class
             that the data say nothing about; 0: off.
         kindred: classes learn with a few classification classes among their members that are not below them in
@@ -264,14 +264,7 @@ class ClassifierTrainingConfig:
                 "distillation.weight: expected 0 without a model to start from, or with head.kind softmax, whose "
                 f"outputs are not a classification network's, got {self.distillation.weight}"
             )
-        frozen, boxes = self.optimisation.frozen, self.head.box_regression
-        learns = self.head.fit or (frozen == "classifier" and boxes != "none")
-        if frozen in HEADS_FROZEN and not (learns and self.model and self.head.start == "classes"):
-            wanted = "head.fit, which alone learns then" if frozen == "all" else "head.fit or head.box_regression"
-            raise ValueError(
-                f"optimisation.frozen: expected with {frozen} {wanted}, a model to start from and head.start classes, "
-                f"got fit {self.head.fit}, boxes {boxes}, model {self.model} and start {self.head.start}"
-            )
+        check_frozen(self)
         for name, kindred in (("detection", self.detection.kindred), ("head", self.head.kindred)):
             if kindred and (self.head.kind != "marginal" or self.class_space != "det"):
                 raise ValueError(

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.backbone_choice import WITHOUT_A_MODEL, architecture_of
-from configs.training import HEADS_FROZEN, ClassifierTrainingConfig
+from configs.frozen_heads import check_same_heads
+from configs.training import ClassifierTrainingConfig
 from configs.training_data import TrainingData
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` must not
@@ -60,8 +61,8 @@ def build_start(
     from detect.training.network_start import start_network
 
     head, proposals = config.head, config.proposals
-    if config.optimisation.frozen in HEADS_FROZEN and model is not None:
-        _check_same_heads(config, model.info)
+    if model is not None:
+        check_same_heads(config, model.info, data.train.classes)
     classes = with_kindred(data.train.classes, worn=True) if head.kindred else data.train.classes
     return start_network(
         model,
@@ -224,17 +225,6 @@ def run_settings(
         if named is not None:
             settings["distillation"]["teacher"] = named if teacher is None else teacher.sha256
     return {**settings, "start": None if model is None else model.sha256, "data": data.fingerprint()}
-
-
-def _check_same_heads(config: ClassifierTrainingConfig, info: ModelInfo) -> None:
-    """Raises ValueError if a head would start anew that does not learn."""
-    frozen, kind, boxes = config.optimisation.frozen, config.head.kind, config.head.box_regression
-    other_kind = kind != info.head and (kind, info.head) != ("marginal", "zero_shot")
-    if other_kind or (frozen == "all" and boxes != info.box_regression):
-        same, got = f"head.kind {info.head}", kind
-        if frozen == "all":
-            same, got = f"{same} and head.box_regression {info.box_regression}", f"{kind} and {boxes}"
-        raise ValueError(f"optimisation.frozen: expected with {frozen} {same}, as of the model, got {got}")
 
 
 def _rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -20,8 +20,8 @@ class SamplingConfig:
         background: regions a batch that are on none. R-CNN: 96.
         foreground_iou: from it on, a region is the object it overlaps best (R-CNN: 0.5).
         background_iou: low and high end, [low, high), of the overlap of background regions (R-CNN: 0 to 0.5).
-        regression_iou: above it, a region takes part in box regression (R-CNN: 0.6); below foreground_iou, one that is
-            background to the classifier too.
+        regression_iou: above it, a region takes part in box regression (R-CNN: 0.6). Below foreground_iou, regions that
+            are drawn as background take part too, but for box_regression per_class, to which they are of no class.
         fit_iou: from it on, and above 0, a region teaches how well its box fits its object (`head.fit`); of others
             nobody knows.
         jittered: additional candidates for each object, made from its box by moving and scaling it at random.

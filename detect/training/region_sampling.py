@@ -65,6 +65,9 @@ def sample_regions(
       * else it is left out; and so is one that is not foreground if it overlaps an ignored object by
         `IGNORED_OVERLAP`, as IoU or as the part of its own area that lies in the object.
 
+    Whether a region that is drawn also teaches boxes (above regression_iou) or fit (from fit_iou on) is a matter of
+    that overlap alone, foreground or not.
+
     Args:
         proposals: (P, 4) xyxy pixels; P may be 0.
         objects: (m, 4); m may be 0.

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from other_classes import asked_for, chosen_photos, mean_ap, of_other_classes
+from numpy.typing import NDArray
+from other_classes import asked_for, average_precisions, in_order, of_other_classes, of_tree
 from small_voc import write_small_voc
 
 from detect.class_tables import DetectionClass, ilsvrc_classification_classes, ilsvrc_detection_classes
@@ -16,6 +17,7 @@ from detect.detections import Detections
 from detect.ground_truth import GroundTruth
 from detect.model_file import build_network, bvlc_info, save_model
 from detect.training.data_sets import read_data_set
+from proposals import Proposals
 
 CLASSES = ilsvrc_classification_classes()
 NAMES = {one.name: label for label, one in enumerate(CLASSES)}
@@ -48,46 +50,63 @@ def test_objects_of_detection_classes_are_left_out() -> None:
     assert (len(nothing.classes), len(nothing.labels)) == (0, 0)
 
 
-def test_average_precision_of_all_and_of_some() -> None:
+def test_other_annotations_are_refused() -> None:
+    truth = dataclasses.replace(truth_of(0), classes=ilsvrc_detection_classes())
+    with pytest.raises(ValueError, match="expected annotations of the 1000 classification classes, got 200 others"):
+        of_other_classes(truth)
+
+
+def test_average_precision_of_each_class() -> None:
     truth = of_other_classes(truth_of(NAMES["mosque"], NAMES["barometer"]))
     labels = {one.name: label for label, one in enumerate(truth.classes)}
     first = Detections(np.array([BOX], np.float32), np.array([0.9], np.float32), np.array([labels["mosque"]]))
     second = Detections(
         np.array([FAR, BOX], np.float32), np.array([0.8, 0.3], np.float32), np.array([labels["barometer"]] * 2)
     )
-    new = np.array([one.name == "barometer" for one in truth.classes])
-    assert mean_ap(truth, [first, second], new) == (pytest.approx(0.75), pytest.approx(0.5))
-    assert mean_ap(truth, [first, second], ~new)[1] == pytest.approx(1.0)
+    values = average_precisions(truth, [first, second])
+    assert values[labels["mosque"]] == pytest.approx(1.0)
+    assert values[labels["barometer"]] == pytest.approx(0.5)
 
 
 def test_the_detector_answers_with_these_outputs(tmp_path: Path) -> None:
-    info = dataclasses.replace(bvlc_info(), box_regression="cells", fit=True)
+    info = dataclasses.replace(
+        bvlc_info(), box_regression="cells", fit=True, regions=("shared",), short_sides=(224, 360)
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         save_model(tmp_path / "model.safetensors", info, build_network(info).state_dict())
     asked = [CLASSES[NAMES["mosque"]], CLASSES[NAMES["barometer"]]]
-    detector = asked_for(str(tmp_path / "model.safetensors"), asked)
+    detector = asked_for(str(tmp_path / "model.safetensors"), asked, no_proposals)
     assert [one.name for one in detector.info.classes] == ["mosque", "barometer"]
+    assert detector.shared is not None
+    assert detector.shared.short_sides == (224, 360), "as the model reads regions"
     regions = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0)) * 50
+    answer = detector.classifier.classify(regions)
+    assert answer.fit is not None
+    assert answer.deltas is not None
     logits = detector.classifier.logits(regions)
-    background = torch.full((2, 1), float(info.background_logit or 0))
-    every = torch.cat([logits, background], dim=1) if info.background_logit is not None else logits
+    assert info.background_logit is not None
+    every = torch.cat([logits, torch.full((2, 1), info.background_logit)], dim=1)
     probs = torch.softmax(every, dim=1)[:, [NAMES["mosque"], NAMES["barometer"]]]
-    torch.testing.assert_close(detector.classifier(regions), probs)
+    torch.testing.assert_close(answer.probs, probs)
 
 
 def test_a_network_without_these_outputs_is_refused(tmp_path: Path) -> None:
-    few = tuple(DetectionClass("", name, (number,)) for number, name in enumerate(("a", "b", "c")))
+    few = tuple(DetectionClass("", name, (number,)) for number, name in enumerate(("a", "b", "c", "d")))
     info = dataclasses.replace(bvlc_info(), num_outputs=4, classes=few)
     save_model(tmp_path / "few.safetensors", info, build_network(info).state_dict())
-    with pytest.raises(ValueError, match="expected the 1000 classification outputs, got 4 outputs"):
-        asked_for(str(tmp_path / "few.safetensors"), few)
+    with pytest.raises(ValueError, match="expected the 1000 classification outputs, got those of other classes"):
+        asked_for(str(tmp_path / "few.safetensors"), few, no_proposals)
 
 
-def test_photos_by_name(tmp_path: Path) -> None:
+def test_photos_of_a_tree_by_name(tmp_path: Path) -> None:
     photos = read_data_set("voc", write_small_voc(tmp_path / "voc", tmp_path / "store"))[0]
-    chosen = chosen_photos(photos, ["000003", "000001"])
+    assert of_tree(photos, tmp_path / "voc").names == photos.names
+    assert not len(of_tree(photos, tmp_path / "vo"))
+    chosen = in_order(photos, ["000003", "000001"])
     assert chosen.names == ("000003", "000001")
     assert [path.stem for path in chosen.images] == ["000003", "000001"]
-    with pytest.raises(ValueError, match="names: expected photos of the set, got 7"):
-        chosen_photos(photos, ["7"])
+
+
+def no_proposals(image: NDArray[np.uint8]) -> Proposals:
+    raise AssertionError("nothing is detected here")

@@ -86,6 +86,9 @@ def test_frozen_stages_can_thaw(network: Network) -> None:
 def test_another_stage(network: Network) -> None:
     with pytest.raises(ValueError, match=r"frozen: expected none or conv1 or .* 4e with .*, got '5a'"):
         GoogLeNetTrunk(network, frozen="5a")
+    for of_train_classifier in ("classifier", "all"):
+        with pytest.raises(ValueError, match=f"got {of_train_classifier}, which leaves nothing to learn"):
+            GoogLeNetTrunk(network, frozen=of_train_classifier)
 
 
 def test_batch_statistics_stay_in_training() -> None:

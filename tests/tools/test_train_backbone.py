@@ -223,6 +223,10 @@ class TestCheckData:
         (("--model", "nowhere.safetensors"), "nowhere"),
         (("--sampling.images_per_batch", "3", "--devices", "2"), "devices: expected a divisor of sampling.images_per"),
         (("--optimisation.frozen", "4e"), "frozen: expected none or mlpconv1 or mlpconv2 or mlpconv3 with nin"),
+        (
+            ("--optimisation.frozen", "classifier"),
+            "with nin, got classifier, which leaves nothing to learn but head.fit",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

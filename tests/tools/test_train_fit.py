@@ -104,6 +104,16 @@ def test_a_share_of_the_start_leaves_out_what_began_without_an_opinion() -> None
     assert "region_fit" in changed("next", "next_mixed"), "now there is something to share"
 
 
+def test_a_head_of_other_classes_is_not_left_at_random(capsys: pytest.CaptureFixture[str]) -> None:
+    softmax = ("--head.kind", "softmax")
+    assert train("first", *softmax, "--class_space", "own") == 0
+    on = (*softmax, "--model", "first/model.safetensors", "--optimisation.frozen", "classifier")
+    assert train("second", *on, "--class_space", "own") == 0
+    assert changed("second", "first") == {"region_fit", "box_regressor"}
+    assert train("third", *on) == 2
+    assert "expected with classifier the model's classes, got data of others" in one_line(capsys)
+
+
 def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("out", "--optimisation.frozen", "all", "--head.fit", "false") == 2
     assert "optimisation.frozen: expected with all head.fit, which alone learns then" in one_line(capsys)
@@ -111,18 +121,16 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         assert train("out", "--optimisation.frozen", "all", *more) == 2
         assert got in one_line(capsys)
     assert train("out", "--optimisation.frozen", "all") == 2
-    boxes = (
-        "expected with all head.kind zero_shot and head.box_regression none, as of the model, got marginal and cells"
-    )
+    boxes = "expected with all head.box_regression none, as the model, which does not learn, got cells"
     assert boxes in one_line(capsys), "the box regressor would start anew, and stay that way"
-    boxless = ("--optimisation.frozen", "all", "--head.box_regression", "none")
-    assert train("out", *boxless, "--head.kind", "softmax") == 2
-    assert "got softmax and none" in one_line(capsys)
-    assert train("out", "--optimisation.frozen", "classifier", "--head.kind", "softmax") == 2
-    assert "expected with classifier head.kind zero_shot, as of the model, got softmax" in one_line(capsys)
-    nothing = ("--head.fit", "false", "--head.box_regression", "none")
-    assert train("out", "--optimisation.frozen", "classifier", *nothing) == 2
-    assert "expected with classifier head.fit or head.box_regression, a model" in one_line(capsys)
+    for frozen in ("all", "classifier"):
+        assert train("out", "--optimisation.frozen", frozen, "--head.kind", "softmax") == 2
+        assert f"expected with {frozen} head.kind marginal, as the model, got softmax" in one_line(capsys)
+        assert train("out", "--optimisation.frozen", frozen, "--distillation.weight", "1") == 2
+        assert f"distillation.weight: expected 0 with optimisation.frozen {frozen}" in one_line(capsys)
+    for nothing in (("--head.box_regression", "none"), ("--head.box_weight", "0")):
+        assert train("out", "--optimisation.frozen", "classifier", "--head.fit", "false", *nothing) == 2
+        assert "expected with classifier head.fit or head.box_regression, a model" in one_line(capsys)
     assert train("out", "--head.box_regression", "per_class") == 2
     assert "head.fit: expected false with box_regression per_class" in one_line(capsys)
     assert train("out", "--sampling.fit_iou", "1.5") == 2
