@@ -9,7 +9,6 @@ and night scenes. Held-back photos are annotated for some classes only: what nob
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 from drawn_pictures import document, drawing, night
 from measuring import environment, markdown, write_json
 from numpy.typing import NDArray
-from training_data import add_photo_options, split_photos
+from training_data import detector_parser, split_photos
 
 from detect.detections import Detections
 from detect.detector import Detector, DetectorSettings
@@ -38,11 +37,7 @@ DRAWN = 8  # pictures of each kind
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_photo_options(parser)
-    parser.add_argument("--model", default="det200", help="name or file")
-    parser.add_argument("--json", type=Path, help="write the results here")
-    options = parser.parse_args()
+    options = detector_parser(__doc__).parse_args()
     detector = Detector.load(options.model, settings=DetectorSettings(min_score=MIN_SCORE))
     _, held_back, _ = split_photos(options)
     truth = ground_truth_of(held_back)

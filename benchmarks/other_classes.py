@@ -12,7 +12,6 @@ though it may be there. So a detector can be judged on classes without boxes too
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 from measuring import environment, markdown, write_json
 from numpy.typing import NDArray
-from training_data import add_photo_options, split_photos
+from training_data import detector_parser, split_photos
 from votes import classified
 
 from configs.detection import DetectionConfig
@@ -45,10 +44,7 @@ from proposals.proposals import Proposer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_photo_options(parser)
-    parser.add_argument("--model", action="append", help="name or file; may be given several times; default: det200")
-    parser.add_argument("--json", type=Path, help="write the results here")
+    parser = detector_parser(__doc__, nargs="+", default=["det200"], help="names or files")
     options = parser.parse_args()
     trees = [Path(one.partition("=")[2].partition(",")[0]) for one in options.data if one.startswith("ilsvrc_loc=")]
     if len(trees) != 1 or options.train_images is not None:
@@ -65,7 +61,7 @@ def main() -> None:
     proposer = Detector.load("det200").proposer
     chosen = DetectionConfig()
     rows, results = [], []
-    for model in options.model or ["det200"]:
+    for model in options.model:
         regions = classified(asked_for(model, truth.classes, proposer), photos)
         for vote_iou, factor in ((1.0, 1.0), (chosen.vote_iou, chosen.nested_factor)):
             found = [suppress(*one, min_score=MIN_SCORE, vote_iou=vote_iou, nested_factor=factor) for one in regions]

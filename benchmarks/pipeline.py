@@ -69,11 +69,8 @@ class Ours:
             regions = clock("read", lambda part=part: reader.regions(part))
             answers.append(clock("classify", lambda regions=regions: self.classify(regions)))
         clock.multiply(len(boxes) / len(measured))
-        device_boxes, answer, size = (
-            torch.from_numpy(boxes).to(device),
-            joined(answers),
-            (image.shape[0], image.shape[1]),
-        )
+        device_boxes, answer = torch.from_numpy(boxes).to(device), joined(answers)
+        size = image.shape[0], image.shape[1]
         every = ClassifiedRegions(
             repeat(answer.probs, len(boxes)),
             None if answer.deltas is None else repeat(answer.deltas, len(boxes)),

@@ -8,14 +8,13 @@ Scores of the two are on other scales, so that each is judged from the score on 
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import tempfile
 from pathlib import Path
 
 import torch
 from measuring import environment, markdown, write_json
-from training_data import add_photo_options, split_photos
+from training_data import detector_parser, split_photos
 from votes import classified, judge
 
 from configs.detection import DetectionConfig
@@ -30,11 +29,7 @@ SCORES = tuple(step / 20 for step in range(1, 20))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_photo_options(parser)
-    parser.add_argument("--model", default="det200", help="name or file of one that knows")
-    parser.add_argument("--json", type=Path, help="write the results here")
-    options = parser.parse_args()
+    options = detector_parser(__doc__, help="name or file of one that knows").parse_args()
     _, held_back, _ = split_photos(options)
     truth = ground_truth_of(held_back)
     chosen = DetectionConfig()

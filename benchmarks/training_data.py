@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from measuring import evenly
@@ -37,6 +38,19 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     add_photo_options(parser)
     parser.add_argument("--store", type=Path, required=True, help="folder of proposals, filled where it lacks")
     parser.add_argument("--mode", default="balanced", help="of selective search")
+
+
+def detector_parser(description: str | None, **model: Any) -> argparse.ArgumentParser:
+    """For a benchmark of a detector, `options.model`, on the photos of `split_photos`; results go to `options.json`.
+
+    Args:
+        model: what its option is beyond the usual, as of `add_argument`.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_photo_options(parser)
+    parser.add_argument("--model", **{"default": "det200", "help": "name or file", **model})
+    parser.add_argument("--json", type=Path, help="write the results here")
+    return parser
 
 
 def add_photo_options(parser: argparse.ArgumentParser) -> None:

@@ -10,10 +10,8 @@ overlap it (`--vote-iou`); with a factor on the score of what lies in a better d
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,7 +19,7 @@ from measuring import environment, markdown, write_json
 from min_score import precision_and_recall
 from numpy.typing import NDArray
 from torch import Tensor
-from training_data import add_photo_options, split_photos
+from training_data import detector_parser, split_photos
 
 from configs.detection import DetectionConfig
 from detect.detections import Detections
@@ -41,11 +39,7 @@ BATCH = 64
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_photo_options(parser)
-    parser.add_argument("--model", default="det200", help="name or file")
-    parser.add_argument("--json", type=Path, help="write the results here")
-    options = parser.parse_args()
+    options = detector_parser(__doc__).parse_args()
     _, held_back, _ = split_photos(options)
     truth = ground_truth_of(held_back)
     regions = classified(Detector.load(options.model), held_back)

@@ -19,13 +19,17 @@ def check_frozen(config: ClassifierTrainingConfig) -> None:
     frozen, head = config.optimisation.frozen, config.head
     if frozen not in HEADS_FROZEN:
         return
-    boxes = head.box_regression if head.box_weight else "none"
+    boxes = head.box_regression
     learns = head.fit or (frozen == "classifier" and boxes != "none")
     if not (learns and config.model and head.start == "classes"):
         wanted = "head.fit, which alone learns then" if frozen == "all" else "head.fit or head.box_regression"
         raise ValueError(
             f"optimisation.frozen: expected with {frozen} {wanted}, a model to start from and head.start classes, "
             f"got fit {head.fit}, boxes {boxes}, model {config.model} and start {head.start}"
+        )
+    if frozen == "classifier" and boxes != "none" and not head.box_weight:
+        raise ValueError(
+            "head.box_weight: expected above 0 with optimisation.frozen classifier (all: boxes stay), got 0"
         )
     if config.distillation.weight:
         raise ValueError(
@@ -47,9 +51,8 @@ def check_same_heads(config: ClassifierTrainingConfig, info: ModelInfo, classes:
     kind = "marginal" if info.head == "zero_shot" else info.head
     if head.kind != kind:
         raise ValueError(f"optimisation.frozen: expected with {frozen} head.kind {kind}, as the model, got {head.kind}")
-    if kind == "softmax" and [(one.wnid, one.name) for one in classes] != [
-        (one.wnid, one.name) for one in info.classes
-    ]:
+    data, model = ([(one.wnid, one.name) for one in every] for every in (classes, info.classes))
+    if kind == "softmax" and data != model:
         raise ValueError(f"optimisation.frozen: expected with {frozen} the model's classes, got data of others")
     if frozen == "all" and head.box_regression != info.box_regression:
         raise ValueError(

@@ -12,10 +12,12 @@ import pytest
 
 import configs
 from configs.data_config import DataConfig
+from configs.frozen_heads import HEADS_FROZEN
 from configs.training import OPTIMISERS, ClassifierTrainingConfig, DistillationConfig, HeadConfig, OptimisationConfig
 from configs.training_parts import run_settings
 from configs.training_regions import DetectionDefaultsConfig
 from detect.training import optimiser
+from detect.training.network_pass import ALL, CLASSIFIER
 from tools.train_options import build_parser, config_of
 
 FOLDER = Path(configs.__file__).parent
@@ -63,6 +65,10 @@ def test_shared_regions_from_the_command_line() -> None:
 def test_what_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         ClassifierTrainingConfig(**{**SHARED, **changes})
+
+
+def test_what_is_frozen_beyond_the_stages_has_the_names_that_training_knows() -> None:
+    assert HEADS_FROZEN == (CLASSIFIER, ALL)
 
 
 def test_another_optimiser_is_refused() -> None:

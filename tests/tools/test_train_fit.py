@@ -128,9 +128,11 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"expected with {frozen} head.kind marginal, as the model, got softmax" in one_line(capsys)
         assert train("out", "--optimisation.frozen", frozen, "--distillation.weight", "1") == 2
         assert f"distillation.weight: expected 0 with optimisation.frozen {frozen}" in one_line(capsys)
-    for nothing in (("--head.box_regression", "none"), ("--head.box_weight", "0")):
-        assert train("out", "--optimisation.frozen", "classifier", "--head.fit", "false", *nothing) == 2
-        assert "expected with classifier head.fit or head.box_regression, a model" in one_line(capsys)
+    nothing = ("--head.fit", "false", "--head.box_regression", "none")
+    assert train("out", "--optimisation.frozen", "classifier", *nothing) == 2
+    assert "expected with classifier head.fit or head.box_regression, a model" in one_line(capsys)
+    assert train("out", "--optimisation.frozen", "classifier", "--head.box_weight", "0") == 2
+    assert "head.box_weight: expected above 0 with optimisation.frozen classifier" in one_line(capsys), "it would decay"
     assert train("out", "--head.box_regression", "per_class") == 2
     assert "head.fit: expected false with box_regression per_class" in one_line(capsys)
     assert train("out", "--sampling.fit_iou", "1.5") == 2
