@@ -1,0 +1,77 @@
+"""The weighted mean of several models' weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mixed_weights import main, mixed
+
+from detect.class_tables import DetectionClass
+from detect.model_file import Model, build_network, bvlc_info, load_model, save_model
+
+
+def saved(path: Path, seed: int, *, fit: bool = False, regression: bool = True) -> Model:
+    info = bvlc_info()
+    if regression:
+        info = dataclasses.replace(info, box_regression="cells", fit=fit, regions=("shared",), short_sides=(224,))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        save_model(path, info, build_network(info).state_dict(), dtype=torch.float16)
+    return load_model(path)
+
+
+def test_the_mean_is_weighted_and_in_float32(tmp_path: Path) -> None:
+    first, second = (saved(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2))
+    state = mixed([first, second], [3.0, 1.0])
+    a, b = first.network.state_dict(), second.network.state_dict()
+    assert state.keys() == a.keys()
+    for name, value in state.items():
+        torch.testing.assert_close(value, 0.75 * a[name].float() + 0.25 * b[name].float())
+    assert any(not torch.equal(value, value.half().float()) for value in state.values()), "not rounded again"
+
+
+def test_layers_that_one_lacks_are_the_first_models(tmp_path: Path) -> None:
+    first = saved(tmp_path / "first.safetensors", 1, fit=True)
+    second = saved(tmp_path / "second.safetensors", 2)
+    state = mixed([first, second], [1.0, 1.0])
+    own = first.network.state_dict()
+    fit = [name for name in state if name.startswith("region_fit.")]
+    assert fit
+    assert all(torch.equal(state[name], own[name]) for name in fit)
+    assert not torch.equal(state["box_regressor.hidden.weight"], own["box_regressor.hidden.weight"])
+    assert mixed([second, first], [1.0, 1.0]).keys() == second.network.state_dict().keys()
+
+
+def test_what_cannot_be_mixed_is_refused(tmp_path: Path) -> None:
+    model = saved(tmp_path / "one.safetensors", 1)
+    for weights in ([1.0, 0.0], [1.0, float("inf")], [1.0, float("nan")], [-1.0, 1.0]):
+        with pytest.raises(ValueError, match="finite weights above 0"):
+            mixed([model, model], weights)
+    with pytest.raises(ValueError, match="at least two models"):
+        mixed([model], [1.0])
+    few = dataclasses.replace(bvlc_info(), num_outputs=4, classes=(DetectionClass("", "thing", (0,)),))
+    other = dataclasses.replace(model, network=build_network(few))
+    with pytest.raises(ValueError, match=r"classifier.*expected \(1000,.*got \(4,"):
+        mixed([model, other], [1.0, 1.0])
+
+
+def test_the_file_is_a_model_and_none_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in (1, 2):
+        saved(tmp_path / f"{seed}.safetensors", seed, fit=True)
+    out = tmp_path / "mixed.safetensors"
+    models = [part for seed in (1, 2) for part in ("--model", str(tmp_path / f"{seed}.safetensors"), "1")]
+    monkeypatch.setattr(sys, "argv", ["mixed_weights.py", "--out", str(out), *models])
+    main()
+    assert "2 models" in capsys.readouterr().out
+    assert load_model(out).info == load_model(tmp_path / "1.safetensors").info
+    before = out.read_bytes()
+    with pytest.raises(SystemExit):
+        main()
+    assert "is there already" in capsys.readouterr().err
+    assert out.read_bytes() == before
