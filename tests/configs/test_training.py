@@ -29,6 +29,7 @@ DET200 = (
     "train_det200_people",
     "train_det200_all_layers",
     "train_det200_fit",
+    "train_det200_adamw",
 )
 SHARED_REGIONS = ("train_photos_shared", *DET200)
 DATA = (DataConfig("voc", "tree"),)
