@@ -1,7 +1,7 @@
 """A model whose weights are the weighted mean of several runs' that began with one another (Wortsman et al. 2022).
 
 Runs of one chain of training lie in one valley: between them is a network that has more of what each knew than any of
-them. Everything else is the first model's: its description, and layers that not all of the models have.
+them. Everything else is the first model's: its description, and heads for boxes that not all have.
 
     python benchmarks/mixed_weights.py --out MIXED.safetensors --model NEW.safetensors 0.5 --model OLD.safetensors 0.5
 """
@@ -47,11 +47,15 @@ def mixed(models: Sequence[Model], weights: Sequence[float]) -> dict[str, Tensor
     """The state dict, float32 where it is of numbers that can be between others.
 
     Raises:
-        ValueError: if there are fewer than two models, a weight is not above 0, or what one of them has of the first's
-            layers is of another shape.
+        ValueError: if there are fewer than two models, a weight is not above 0, they are of several architectures or
+            classes, or what one of them has of the first's layers is of another shape.
     """
     if len(models) < 2 or not all(0 < weight < float("inf") for weight in weights):
         raise ValueError("expected at least two models, with finite weights above 0")
+    first = models[0].info
+    for model in models[1:]:
+        if (model.info.architecture, model.info.classes) != (first.architecture, first.classes):
+            raise ValueError(f"expected networks of one architecture and the same classes, got {model.info.name} too")
     states = [model.network.state_dict() for model in models]
     return {name: _mean(name, states, weights) for name in states[0]}
 

@@ -8,8 +8,8 @@ is small where a detector has seen such things to be background; and regions of 
 the 1000 classification outputs is known that they show. Most of these, and of the detection classes, have no box in
 training; what becomes of them can be seen here. Photos are those that training held back.
 
-    python benchmarks/region_knowledge.py --data voc=VOC --data ilsvrc_loc=LOC --data coco=JSON,IMAGES --val-images 248
-        --model det200 OTHER
+    python benchmarks/region_knowledge.py --data voc=VOC --data ilsvrc_loc=LOC --data coco=JSON,IMAGES \\
+        --val-images 248 --model det200 OTHER
 """
 
 from __future__ import annotations
@@ -90,11 +90,15 @@ def main() -> None:
                 probs = output_probs(detector.ensemble, image, regions.boxes)
                 costs[one, number] = measured(probs, detector.members, regions, held_back.allowed, output)
         print(f"{number + 1}/{len(held_back)}", end="\r", file=sys.stderr)
-    rows, results = [], []
-    for model, own in zip(options.model, costs, strict=True):
-        figures = [compared(own[:, kind], costs[0][:, kind]) for kind in range(len(KINDS))]
-        rows.append([Path(model).stem, *(in_words(*one, first=own is costs[0]) for one in figures)])
-        results.append({"model": model, **dict(zip(KINDS, figures, strict=True))})
+    figures = [[compared(own[:, kind], costs[0][:, kind]) for kind in range(len(KINDS))] for own in costs]
+    rows = table_rows(options.model, figures)
+    results = [
+        {
+            "model": model,
+            **{kind: [None if np.isnan(x) else x for x in one] for kind, one in zip(KINDS, own, strict=True)},
+        }
+        for model, own in zip(options.model, figures, strict=True)
+    ]
     photos = np.isfinite(costs[0]).sum(axis=0)
     print(f"photos with such regions: {', '.join(f'{kind} {n}' for kind, n in zip(KINDS, photos, strict=True))}\n")
     header = ["model", "objects", "background", "output of CLS-LOC's objects", "is the first of 1000"]
@@ -103,12 +107,19 @@ def main() -> None:
 
 
 def shown_outputs(trees: Sequence[Path]) -> dict[str, int]:
-    """Of CLS-LOC's photos, by name, the classification output of the one class that each is annotated for."""
+    """Of CLS-LOC's photos, by name, the classification output of the one class that each is annotated for.
+
+    Raises:
+        ValueError: if a tree is of other classes, or a photo of two.
+    """
     found: dict[str, int] = {}
     for tree in trees:
         truth = read_ilsvrc_tree(tree)
-        labels = truth.labels.tolist()
-        found |= {truth.images[image]: label for image, label in zip(truth.image_of, labels, strict=True)}
+        if truth.classes != ilsvrc_classification_classes():
+            raise ValueError(f"{tree}: expected annotations of the 1000 classification classes, got others")
+        for image, label in zip(truth.image_of, truth.labels.tolist(), strict=True):
+            if found.setdefault(truth.images[image], label) != label:
+                raise ValueError(f"{tree}: {truth.images[image]}: expected objects of one class, got two")
     return found
 
 
@@ -201,8 +212,18 @@ def compared(own: NDArray[np.float64], first: NDArray[np.float64]) -> tuple[floa
     return mean_of(own[there]), mean_of(difference), float(error)
 
 
+def table_rows(models: Sequence[str], figures: Sequence[Sequence[tuple[float, float, float]]]) -> list[list[str]]:
+    """A row for each model: the first's means, the others' beside them."""
+    return [
+        [model, *(in_words(*one, first=number == 0) for one in own)]
+        for number, (model, own) in enumerate(zip(models, figures, strict=True))
+    ]
+
+
 def in_words(mean: float, difference: float, error: float, *, first: bool) -> str:
-    """`1.704`, or of a later model `1.602 (-0.102 ± 0.025)`."""
+    """`1.704`, or of a later model `1.602 (-0.102 ± 0.025)`; nothing where no photo has it."""
+    if np.isnan(mean):
+        return ""
     return f"{mean:.3f}" if first else f"{mean:.3f} ({difference:+.3f} ± {error:.3f})"
 
 

@@ -55,6 +55,8 @@ def test_what_cannot_be_mixed_is_refused(tmp_path: Path) -> None:
         mixed([model], [1.0])
     few = dataclasses.replace(bvlc_info(), num_outputs=4, classes=(DetectionClass("", "thing", (0,)),))
     other = dataclasses.replace(model, network=build_network(few))
+    with pytest.raises(ValueError, match="one architecture and the same classes"):
+        mixed([model, dataclasses.replace(other, info=few)], [1.0, 1.0])
     with pytest.raises(ValueError, match=r"classifier.*expected \(1000,.*got \(4,"):
         mixed([model, other], [1.0, 1.0])
 
