@@ -128,7 +128,7 @@ def test_a_class_opens_with_its_curve_and_its_pictures(tab: Tab, page: str, data
     tab.wait(f"document.getElementById('sheet-name').textContent === {second!r}")
     tab.press(*ESCAPE)
     tab.wait(f"!{OPENED}")
-    assert tab.run("document.activeElement.textContent") == second
+    tab.wait(f"document.activeElement.textContent === {second!r}")  # a closed dialog tells the page so a moment later
     assert tab.run("location.hash") == ""
 
 
