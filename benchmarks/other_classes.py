@@ -31,7 +31,7 @@ from detect.detector import Detector
 from detect.ground_truth import GroundTruth
 from detect.ground_truth_subset import restrict
 from detect.ground_truth_xml import read_ilsvrc_tree
-from detect.model_file import load_model
+from detect.model_file import Model, load_model
 from detect.model_zoo import find_model_file
 from detect.region_choice import shared_settings
 from detect.region_classifier import RegionClassifier
@@ -46,7 +46,7 @@ from proposals.proposals import Proposer
 def main() -> None:
     parser = detector_parser(__doc__, nargs="+", default=["det200"], help="names or files")
     options = parser.parse_args()
-    trees = [Path(one.partition("=")[2].partition(",")[0]) for one in options.data if one.startswith("ilsvrc_loc=")]
+    trees = cls_loc_trees(options.data)
     if len(trees) != 1 or options.train_images is not None:
         parser.error("expected one --data ilsvrc_loc=PATH, whose photos have such classes, and no --train-images")
     train, held_back, _ = split_photos(options)
@@ -80,14 +80,18 @@ def main() -> None:
     write_json(options.json, {**environment(torch.get_num_threads()), "rows": results})
 
 
+def cls_loc_trees(data: Sequence[str]) -> list[Path]:
+    """Those among the values of `--data`."""
+    return [Path(one.partition("=")[2].partition(",")[0]) for one in data if one.startswith("ilsvrc_loc=")]
+
+
 def of_other_classes(truth: GroundTruth) -> GroundTruth:
     """The same photos with the objects alone that belong to no detection class, whose classes become the label space.
 
     Raises:
         ValueError: if the truth is not of the 1000 classification classes.
     """
-    if truth.classes != ilsvrc_classification_classes():
-        raise ValueError(f"expected annotations of the 1000 classification classes, got {len(truth.classes)} others")
+    check_classes(truth)
     within = {member for one in ilsvrc_detection_classes() for member in one.members}
     kept = np.array([label not in within for label in truth.labels.tolist()], np.bool_)
     present, labels = np.unique(truth.labels[kept], return_inverse=True)
@@ -101,15 +105,31 @@ def of_other_classes(truth: GroundTruth) -> GroundTruth:
     )
 
 
+def check_classes(truth: GroundTruth) -> None:
+    """Raises ValueError if the truth is not of the 1000 classification classes."""
+    if truth.classes != ilsvrc_classification_classes():
+        raise ValueError(f"expected annotations of the 1000 classification classes, got {len(truth.classes)} others")
+
+
+def load_outputs(model: str) -> Model:
+    """A model by name or file, with the 1000 classification outputs.
+
+    Raises:
+        ValueError: if it has other outputs.
+    """
+    loaded = load_model(find_model_file(model))
+    if classification_classes(loaded.info) != ilsvrc_classification_classes():
+        raise ValueError(f"{model}: expected the 1000 classification outputs, got those of other classes")
+    return loaded
+
+
 def asked_for(model: str, classes: Sequence[DetectionClass], proposer: Proposer) -> Detector:
     """The detector of a model with the 1000 classification outputs, asked for some of these.
 
     Raises:
         ValueError: if the model has other outputs.
     """
-    loaded = load_model(find_model_file(model))
-    if classification_classes(loaded.info) != ilsvrc_classification_classes():
-        raise ValueError(f"{model}: expected the 1000 classification outputs, got those of other classes")
+    loaded = load_outputs(model)
     info = dataclasses.replace(loaded.info, classes=tuple(classes))
     classifier = RegionClassifier(dataclasses.replace(loaded, info=info))
     return Detector(classifier=classifier, proposer=proposer, shared=shared_settings(info))

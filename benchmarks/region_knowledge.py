@@ -24,23 +24,20 @@ import numpy as np
 import torch
 from measuring import environment, markdown, write_json
 from numpy.typing import NDArray
+from other_classes import check_classes, cls_loc_trees, load_outputs
 from torch import Tensor
 from training_data import detector_parser, split_photos
-from votes import BATCH
+from votes import answers_of
 
 from detect.class_tables import DetectionClass, ilsvrc_classification_classes
-from detect.classification_classes import classification_classes
 from detect.detector import Detector
 from detect.ensemble import Ensemble, Member
 from detect.ground_truth_xml import read_ilsvrc_tree
 from detect.image_decoding import decode_image
-from detect.model_file import load_model
-from detect.model_zoo import find_model_file
 from detect.region_choice import shared_settings
 from detect.region_classifier import RegionClassifier
 from detect.training.losses import memberships
 from detect.training.training_set import TrainingSet
-from detect.view_averaging import joined
 from proposals.recall import box_overlaps
 
 PROPOSALS = 40  # of a photo, drawn from the detector's
@@ -75,9 +72,8 @@ class Asked:
 def main() -> None:
     parser = detector_parser(__doc__, nargs="+", default=["det200"], help="names or files; later ones beside the first")
     options = parser.parse_args()
-    trees = [Path(one.partition("=")[2].partition(",")[0]) for one in options.data if one.startswith("ilsvrc_loc=")]
     _, held_back, _ = split_photos(options)
-    shown = shown_outputs(trees)
+    shown = shown_outputs(cls_loc_trees(options.data))
     proposer = Detector.load("det200").proposer
     detectors = [asked(model) for model in options.model]
     costs = np.full((len(detectors), len(held_back), len(KINDS)), np.nan)
@@ -87,7 +83,7 @@ def main() -> None:
         output = shown.get(held_back.names[number])
         if len(regions.boxes):
             for one, detector in enumerate(detectors):
-                probs = output_probs(detector.ensemble, image, regions.boxes)
+                probs = answers_of(detector.ensemble, image, regions.boxes)[0].probs.cpu()
                 costs[one, number] = measured(probs, detector.members, regions, held_back.allowed, output)
         print(f"{number + 1}/{len(held_back)}", end="\r", file=sys.stderr)
     figures = [[compared(own[:, kind], costs[0][:, kind]) for kind in range(len(KINDS))] for own in costs]
@@ -115,8 +111,7 @@ def shown_outputs(trees: Sequence[Path]) -> dict[str, int]:
     found: dict[str, int] = {}
     for tree in trees:
         truth = read_ilsvrc_tree(tree)
-        if truth.classes != ilsvrc_classification_classes():
-            raise ValueError(f"{tree}: expected annotations of the 1000 classification classes, got others")
+        check_classes(truth)
         for image, label in zip(truth.image_of, truth.labels.tolist(), strict=True):
             if found.setdefault(truth.images[image], label) != label:
                 raise ValueError(f"{tree}: {truth.images[image]}: expected objects of one class, got two")
@@ -149,15 +144,13 @@ def regions_of(photos: TrainingSet, number: int, proposals: NDArray[np.float32])
 
 
 def asked(model: str) -> Asked:
-    """The detector of a model with the 1000 classification outputs, boxes and their fit left aside.
+    """A model with the 1000 classification outputs, which give each its probability and leave background the rest of 1.
 
     Raises:
         ValueError: if the model has other outputs.
     """
-    loaded = load_model(find_model_file(model))
+    loaded = load_outputs(model)
     outputs = ilsvrc_classification_classes()
-    if classification_classes(loaded.info) != outputs:
-        raise ValueError(f"{model}: expected the 1000 classification outputs, got those of other classes")
     info = dataclasses.replace(loaded.info, classes=outputs)
     classifier = RegionClassifier(dataclasses.replace(loaded, info=info), box_regression=False)
     return Asked(Ensemble([Member(classifier, shared_settings(info))]), members_of(loaded.info.classes, len(outputs)))
@@ -166,13 +159,6 @@ def asked(model: str) -> Asked:
 def members_of(classes: Sequence[DetectionClass], outputs: int) -> Tensor:
     """(outputs, K) bool."""
     return memberships(classes, outputs)[:, :-1]
-
-
-def output_probs(ensemble: Ensemble, image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> Tensor:
-    """(R, 1000), which leave background what they lack of 1; R at least 1."""
-    views = ensemble.open(image)
-    answers = [ensemble.classify([(views, boxes[i : i + BATCH])])[0][0] for i in range(0, len(boxes), BATCH)]
-    return joined(answers).probs.cpu()
 
 
 def measured(

@@ -26,6 +26,7 @@ from detect.detections import Detections
 from detect.detector import Detector
 from detect.ensemble import Ensemble, Member
 from detect.image_decoding import decode_image
+from detect.region_classifier import ClassifiedRegions
 from detect.suppression import suppress
 from detect.training.training_set import TrainingSet
 from detect.training.validation import MIN_SCORE, predictions_of, score
@@ -78,11 +79,15 @@ def classified(detector: Detector, photos: TrainingSet) -> list[tuple[Tensor, Te
 
 def boxes_and_probs(ensemble: Ensemble, image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
     """(N, 4) and (N, K), N at least 1, as the detector suppresses them."""
+    return average(torch.from_numpy(boxes), answers_of(ensemble, image, boxes), (image.shape[0], image.shape[1]))
+
+
+def answers_of(ensemble: Ensemble, image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> list[ClassifiedRegions]:
+    """What each view says of boxes (N, 4), N at least 1."""
     views = ensemble.open(image)
     parts = [boxes[first : first + BATCH] for first in range(0, len(boxes), BATCH)]
     answers = [ensemble.classify([(views, part)])[0] for part in parts]
-    every = [joined(view) for view in zip(*answers, strict=True)]
-    return average(torch.from_numpy(boxes), every, (image.shape[0], image.shape[1]))
+    return [joined(view) for view in zip(*answers, strict=True)]
 
 
 def judge(photos: TrainingSet, found: Sequence[Detections], truth: ValidationTruth, *least: float) -> dict[str, float]:

@@ -7,3 +7,4 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 sys.path.append(str(Path(__file__).parents[1] / "detect" / "training"))  # labelled_photos
+sys.path.append(str(Path(__file__).parents[1] / "detect"))  # annotation_trees

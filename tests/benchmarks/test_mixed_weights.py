@@ -1,4 +1,4 @@
-"""The weighted mean of several models' weights."""
+"""A model between two others."""
 
 from __future__ import annotations
 
@@ -24,41 +24,45 @@ def saved(path: Path, seed: int, *, fit: bool = False, regression: bool = True) 
     return load_model(path)
 
 
-def test_the_mean_is_weighted_and_in_float32(tmp_path: Path) -> None:
+def test_a_share_of_the_other_in_float32(tmp_path: Path) -> None:
     first, second = (saved(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2))
-    state = mixed([first, second], [3.0, 1.0])
-    a, b = first.network.state_dict(), second.network.state_dict()
-    assert state.keys() == a.keys()
+    before = {name: value.clone() for name, value in first.network.state_dict().items()}
+    state = mixed(first, second, 0.25)
+    other = second.network.state_dict()
+    assert state.keys() == before.keys()
     for name, value in state.items():
-        torch.testing.assert_close(value, 0.75 * a[name].float() + 0.25 * b[name].float())
+        torch.testing.assert_close(value, 0.75 * before[name].float() + 0.25 * other[name].float())
+        assert torch.equal(first.network.state_dict()[name], before[name]), "the models stay as they are"
     assert any(not torch.equal(value, value.half().float()) for value in state.values()), "not rounded again"
+    assert all(torch.equal(value, before[name]) for name, value in mixed(first, second, 0).items())
+    assert all(torch.equal(value, other[name]) for name, value in mixed(first, second, 1).items())
 
 
-def test_layers_that_one_lacks_are_the_first_models(tmp_path: Path) -> None:
+def test_heads_for_boxes_that_the_other_lacks_stay(tmp_path: Path) -> None:
     first = saved(tmp_path / "first.safetensors", 1, fit=True)
     second = saved(tmp_path / "second.safetensors", 2)
-    state = mixed([first, second], [1.0, 1.0])
+    state = mixed(first, second, 0.5)
     own = first.network.state_dict()
     fit = [name for name in state if name.startswith("region_fit.")]
     assert fit
     assert all(torch.equal(state[name], own[name]) for name in fit)
     assert not torch.equal(state["box_regressor.hidden.weight"], own["box_regressor.hidden.weight"])
-    assert mixed([second, first], [1.0, 1.0]).keys() == second.network.state_dict().keys()
+    assert mixed(second, first, 0.5).keys() == second.network.state_dict().keys()
 
 
 def test_what_cannot_be_mixed_is_refused(tmp_path: Path) -> None:
     model = saved(tmp_path / "one.safetensors", 1)
-    for weights in ([1.0, 0.0], [1.0, float("inf")], [1.0, float("nan")], [-1.0, 1.0]):
-        with pytest.raises(ValueError, match="finite weights above 0"):
-            mixed([model, model], weights)
-    with pytest.raises(ValueError, match="at least two models"):
-        mixed([model], [1.0])
+    for share in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match=r"share: expected a number in \[0, 1\]"):
+            mixed(model, model, share)
     few = dataclasses.replace(bvlc_info(), num_outputs=4, classes=(DetectionClass("", "thing", (0,)),))
     other = dataclasses.replace(model, network=build_network(few))
     with pytest.raises(ValueError, match="one architecture and the same classes"):
-        mixed([model, dataclasses.replace(other, info=few)], [1.0, 1.0])
+        mixed(model, dataclasses.replace(other, info=few), 0.5)
     with pytest.raises(ValueError, match=r"classifier.*expected \(1000,.*got \(4,"):
-        mixed([model, other], [1.0, 1.0])
+        mixed(model, other, 0.5)
+    with pytest.raises(ValueError, match="expected it in both, got it in one"):
+        mixed(model, dataclasses.replace(model, network=torch.nn.Linear(2, 2)), 0.5)
 
 
 def test_the_file_is_a_model_and_none_is_written_over(
@@ -67,10 +71,9 @@ def test_the_file_is_a_model_and_none_is_written_over(
     for seed in (1, 2):
         saved(tmp_path / f"{seed}.safetensors", seed, fit=True)
     out = tmp_path / "mixed.safetensors"
-    models = [part for seed in (1, 2) for part in ("--model", str(tmp_path / f"{seed}.safetensors"), "1")]
-    monkeypatch.setattr(sys, "argv", ["mixed_weights.py", "--out", str(out), *models])
+    models = ["--model", str(tmp_path / "1.safetensors"), "--other", str(tmp_path / "2.safetensors")]
+    monkeypatch.setattr(sys, "argv", ["mixed_weights.py", *models, "--out", str(out)])
     main()
-    assert "2 models" in capsys.readouterr().out
     assert load_model(out).info == load_model(tmp_path / "1.safetensors").info
     before = out.read_bytes()
     with pytest.raises(SystemExit):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import region_knowledge
 import torch
+from annotation_trees import write_ilsvrc_tree
 from region_knowledge import (
     NOTHING,
     OBJECT,
@@ -18,11 +19,11 @@ from region_knowledge import (
     in_words,
     measured,
     members_of,
-    output_probs,
     regions_of,
     shown_outputs,
     table_rows,
 )
+from votes import answers_of
 
 from detect.class_tables import DetectionClass, ilsvrc_classification_classes, ilsvrc_detection_classes
 from detect.detector import Detector
@@ -151,7 +152,7 @@ def test_the_detector_says_the_classification_outputs(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
     boxes = np.array([[0, 0, 80, 80], [40, 10, 150, 110]], np.float32)
     one = asked(str(path))
-    probs = output_probs(one.ensemble, image, boxes)
+    probs = answers_of(one.ensemble, image, boxes)[0].probs
     assert probs.shape == (2, 1000)
     detector = Detector.load(path, proposals={"method": "selective_search"})
     ensemble = Ensemble([Member(detector.classifier, detector.shared)])
@@ -174,27 +175,16 @@ def test_only_the_first_model_stands_by_itself() -> None:
     assert rows == [["one", "1.000", ""], ["runs/two/model.safetensors", *["2.000 (+1.000 ± 0.500)"] * 2]]
 
 
-def write_tree(folder: Path, kind: str, objects: dict[str, list[str]]) -> Path:
-    """A tree of annotations; wnids by photo."""
-    annotations = folder / "Annotations" / kind / "val"
-    annotations.mkdir(parents=True)
-    for name, wnids in objects.items():
-        box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
-        every = "".join(f"<object><name>{wnid}</name>{box}</object>" for wnid in wnids)
-        size = "<size><width>20</width><height>20</height><depth>3</depth></size>"
-        text = f"<annotation><filename>{name}</filename>{size}{every}</annotation>"
-        (annotations / f"{name}.xml").write_text(text)
-    return folder
-
-
 def test_what_photos_show_of_the_1000_outputs(tmp_path: Path) -> None:
     one, other = (ilsvrc_classification_classes()[number].wnid for number in (7, 300))
-    tree = write_tree(tmp_path / "loc", "CLS-LOC", {"a": [one, one], "b": [other]})
+    box = (1.0, 1.0, 9.0, 9.0)
+    photos = {"a": [(one, box), (one, box)], "b": [(other, box)]}
+    tree = write_ilsvrc_tree(tmp_path / "loc", photos, kind="CLS-LOC")
     assert shown_outputs([tree]) == {"a": 7, "b": 300}
     assert shown_outputs([]) == {}
-    both = write_tree(tmp_path / "both", "CLS-LOC", {"a": [one, other]})
+    both = write_ilsvrc_tree(tmp_path / "both", {"a": [(one, box), (other, box)]}, kind="CLS-LOC")
     with pytest.raises(ValueError, match="a: expected objects of one class, got two"):
         shown_outputs([both])
-    detection = write_tree(tmp_path / "det", "DET", {"a": [ilsvrc_detection_classes()[0].wnid]})
+    detection = write_ilsvrc_tree(tmp_path / "det", {"a": [(ilsvrc_detection_classes()[0].wnid, box)]})
     with pytest.raises(ValueError, match="expected annotations of the 1000 classification classes"):
         shown_outputs([detection])
